@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef PYREC_REPORT_CMD_SCRIPT_H
+#define PYREC_REPORT_CMD_SCRIPT_H
+
+/** pyrec script. Return: the exit status (0, 1, 129 for wrong usage). */
+int cmd_script(int argc, char **argv);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Mapped files by build id: where their unwind tables and symbols come from (the recording's
+ * bundle, else a file on this machine whose build id is the same) and what an address in
+ * them is called. One struct module for each distinct file in a session, loaded at first use.
+ */
+#ifndef PYREC_REPORT_MODULE_H
+#define PYREC_REPORT_MODULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/cleanup.h"
+#include "format/bundle.h"
+
+struct modules;
+struct module;
+
+struct modules_options {
+	const struct bundle *bundle; /* NULL: none */
+	bool use_local_files;	     /* look at the mapped path on this machine, build id checked */
+	const char *symfs;	     /* root for local files; NULL: "/" */
+};
+
+must_check int modules_create(const struct modules_options *options, struct modules **ret);
+void modules_destroy(struct modules *modules);
+
+/**
+ * The module of a mapped file. Never fails for want of the file: it may be a module without
+ * tables. Owned by @modules. Return: NULL only when memory is out.
+ */
+struct module *modules_get(struct modules *modules, const uint8_t *build_id, uint8_t build_id_nr,
+			   const char *path);
+
+const char *module_path(const struct module *module); /* "/usr/lib/…/libc.so.6", "[vdso]" */
+const uint8_t *module_build_id(const struct module *module, uint8_t *nr);
+/** Address inside the file of byte @file_offset: p_vaddr + (offset - p_offset); load bias aside. */
+must_check int module_vaddr(struct module *module, uint64_t file_offset, uint64_t *ret);
+
+struct symbol {
+	const char *name; /* as the file spells it (mangled); owned by the module */
+	uint64_t vaddr;
+	uint64_t bytes;
+};
+
+/** The sized function around @vaddr; ties: GLOBAL before LOCAL, no dot suffix, larger size. Never
+ *  the nearest preceding one. Return: 0 or -ENOENT. */
+must_check int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret);
+
+struct cfi_table;
+/** Its compiled unwind table, or NULL when it has no .eh_frame. Owned by the module. */
+const struct cfi_table *module_cfi(struct module *module);
+
+/** Its sections as the bundle or the local file has them; NULL when neither does. */
+const struct bundle_module *module_contents(struct module *module);
+
+#endif
