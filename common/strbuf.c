@@ -105,6 +105,14 @@ void strbuf_align(struct strbuf *buf, size_t alignment)
 	strbuf_append_zeros(buf, -buf->nr & (alignment - 1));
 }
 
+void strbuf_truncate(struct strbuf *buf, size_t nr)
+{
+	if (nr >= buf->nr)
+		return;
+	buf->nr = nr;
+	buf->bytes[nr] = '\0';
+}
+
 void strbuf_reset(struct strbuf *buf)
 {
 	buf->nr = 0;

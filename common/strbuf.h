@@ -37,6 +37,8 @@ void strbuf_append_u64(struct strbuf *buf, uint64_t value);
 void strbuf_append_string(struct strbuf *buf, const char *text, size_t nr);
 /** Zero bytes up to a multiple of @alignment (a power of two) counted from the start. */
 void strbuf_align(struct strbuf *buf, size_t alignment);
+/** Drop what stands from byte @nr on. */
+void strbuf_truncate(struct strbuf *buf, size_t nr);
 /** Room for @nr more bytes at the end; 0 or -ENOMEM. */
 must_check int strbuf_reserve(struct strbuf *buf, size_t nr);
 /** Empty, memory and error state: memory kept, error forgotten. */

@@ -77,6 +77,8 @@ void py_stack_encode(struct strbuf *out, const struct py_stack *stack,
 /** Return: 0, -EBADMSG, or -ENOENT when @bytes does not begin with the magic. */
 must_check int py_stack_decode(const void *bytes, size_t nr, struct py_stack *ret);
 struct py_frame py_stack_frame(const struct py_stack *stack, uint32_t index);
+/** "complete", "truncated", …; NULL when unknown. */
+const char *py_stack_status_name(unsigned int status);
 
 /* ---- Envelopes ---- */
 
@@ -210,14 +212,18 @@ struct payload {
 /**
  * Append one whole type-65 record (perf_event_header, envelope, padding).
  * @frames: for PAYLOAD_FRAMES the frames to encode, else NULL.
- * Return: 0, -E2BIG when the record would exceed 65,528 bytes (nothing appended), -ENOMEM.
+ * Return: 0, -E2BIG when the record would exceed 65,528 bytes (nothing appended), -EINVAL unknown
+ * kind, -ENOMEM.
  */
 must_check int payload_encode(struct strbuf *out, const struct payload *payload,
 			      const struct py_frame *frames);
 /**
  * Decode the bytes after the perf_event_header of a type-65 record.
- * Return: 0; -ENOENT: not ours or an unknown kind (skip it); -EBADMSG: damaged.
+ * Return: 0; -ENOENT: not ours (ret->kind is 0) or an unknown kind (skip it); -EBADMSG: damaged.
  */
 must_check int payload_decode(const void *bytes, size_t nr, struct payload *ret);
+
+/** "CODE", "LOSSES", …; NULL when unknown. */
+const char *payload_kind_name(unsigned int kind);
 
 #endif

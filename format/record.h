@@ -20,21 +20,34 @@
 enum perf_user_record_type {
 	PERF_RECORD_HEADER_ATTR_TYPE = 64,
 	PERF_RECORD_HEADER_EVENT_TYPE_TYPE = 65, /* dead in perf; pyrec's envelope, payload.h */
+	PERF_RECORD_HEADER_TRACING_DATA_TYPE = 66,
+	PERF_RECORD_HEADER_BUILD_ID_TYPE = 67,
 	PERF_RECORD_FINISHED_ROUND_TYPE = 68,
+	PERF_RECORD_ID_INDEX_TYPE = 69,
+	PERF_RECORD_AUXTRACE_INFO_TYPE = 70,
+	PERF_RECORD_AUXTRACE_TYPE = 71, /* followed by as many bytes as its first u64 says */
+	PERF_RECORD_THREAD_MAP_TYPE = 73,
+	PERF_RECORD_CPU_MAP_TYPE = 74,
+	PERF_RECORD_EVENT_UPDATE_TYPE = 78,
+	PERF_RECORD_TIME_CONV_TYPE = 79,
 	PERF_RECORD_HEADER_FEATURE_TYPE = 80,
 	PERF_RECORD_COMPRESSED_TYPE = 81,
+	PERF_RECORD_FINISHED_INIT_TYPE = 82,
+	PERF_RECORD_COMPRESSED2_TYPE = 83,
 };
 
 enum { PERF_RECORD_BYTES_MAX = 65528 };
 
 /* How the samples and sample_id trailers of one event look; taken from its attr. */
 struct record_layout {
-	uint64_t sample_type; /* PERF_SAMPLE_*; */
+	uint64_t sample_type; /* PERF_SAMPLE_* */
 	uint64_t sample_regs_user;
 	uint64_t branch_sample_type;
 	uint64_t read_format;
 	bool sample_id_all;
 };
+
+struct record_layout record_layout_make(const struct perf_event_attr *attr);
 
 /* sample_type of the one event of a pyrec file. */
 #define PYREC_SAMPLE_TYPE                                                                 \

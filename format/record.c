@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "format/record.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "format/record_row.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "recordings are little-endian");
+
+#define TRAILER_FIELDS                                                                 \
+	(PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_ID | PERF_SAMPLE_STREAM_ID | \
+	 PERF_SAMPLE_CPU | PERF_SAMPLE_IDENTIFIER)
+
+enum {
+	RECORD_TYPES_OF_THE_TOOL = 64, /* PERF_RECORD_USER_TYPE_START: no trailer from here on */
+	RECORD_SIZE_OFFSET = 6,
+	BUILD_ID_BYTES = 20,
+};
+
+/* ---- Trailer ---- */
+
+size_t record_trailer_bytes(uint32_t type, const struct record_layout *layout)
+{
+	if (!layout->sample_id_all || type == PERF_RECORD_SAMPLE ||
+	    type >= RECORD_TYPES_OF_THE_TOOL)
+		return 0;
+	return 8 * (size_t)__builtin_popcountll(layout->sample_type & TRAILER_FIELDS);
+}
+
+static void trailer_encode(struct strbuf *out, const struct record_layout *layout,
+			   const struct record_id *id)
+{
+	const uint64_t fields = layout->sample_type;
+
+	if (fields & PERF_SAMPLE_TID) {
+		strbuf_append_u32(out, id->pid);
+		strbuf_append_u32(out, id->tid);
+	}
+	if (fields & PERF_SAMPLE_TIME)
+		strbuf_append_u64(out, id->time_ns);
+	if (fields & PERF_SAMPLE_ID)
+		strbuf_append_u64(out, id->id);
+	if (fields & PERF_SAMPLE_STREAM_ID)
+		strbuf_append_u64(out, 0);
+	if (fields & PERF_SAMPLE_CPU) {
+		strbuf_append_u32(out, id->cpu);
+		strbuf_append_u32(out, 0);
+	}
+	if (fields & PERF_SAMPLE_IDENTIFIER)
+		strbuf_append_u64(out, id->id);
+}
+
+static void trailer_decode(struct bytes_cursor *cursor, const struct record_layout *layout,
+			   struct record_id *ret)
+{
+	const uint64_t fields = layout->sample_type;
+
+	if (fields & PERF_SAMPLE_TID) {
+		ret->pid = bytes_get_u32(cursor);
+		ret->tid = bytes_get_u32(cursor);
+	}
+	if (fields & PERF_SAMPLE_TIME)
+		ret->time_ns = bytes_get_u64(cursor);
+	if (fields & PERF_SAMPLE_ID)
+		ret->id = bytes_get_u64(cursor);
+	if (fields & PERF_SAMPLE_STREAM_ID)
+		bytes_get_u64(cursor);
+	if (fields & PERF_SAMPLE_CPU) {
+		ret->cpu = bytes_get_u32(cursor);
+		bytes_get_u32(cursor);
+	}
+	if (fields & PERF_SAMPLE_IDENTIFIER)
+		ret->id = bytes_get_u64(cursor);
+}
+
+/* ---- Bodies ---- */
+
+/* Text with its NUL, padded so that the record stays 8-aligned. */
+static void text_encode(struct strbuf *out, const char *text)
+{
+	const size_t nr = strlen(text) + 1;
+
+	strbuf_append(out, text, nr);
+	strbuf_append_zeros(out, -nr & 7);
+}
+
+/* The rest of the body is NUL terminated text. */
+static const char *text_decode(struct bytes_cursor *cursor)
+{
+	const size_t nr = bytes_left(cursor);
+	const uint8_t *text = bytes_take(cursor, nr);
+
+	if (text && memchr(text, '\0', nr))
+		return (const char *)text;
+	cursor->failed = true;
+	return "";
+}
+
+static int mmap2_encode(struct strbuf *out,
+			const struct record_layout *layout __attribute__((unused)),
+			const struct record *record)
+{
+	const struct record_mmap *mmap = &record->mmap;
+
+	if (mmap->build_id_nr > BUILD_ID_BYTES)
+		return -EINVAL;
+	strbuf_append_u32(out, mmap->pid);
+	strbuf_append_u32(out, mmap->tid);
+	strbuf_append_u64(out, mmap->start);
+	strbuf_append_u64(out, mmap->bytes);
+	strbuf_append_u64(out, mmap->file_offset);
+	if (mmap->build_id_nr) {
+		strbuf_append_u32(out, mmap->build_id_nr);
+		strbuf_append(out, mmap->build_id, mmap->build_id_nr);
+		strbuf_append_zeros(out, BUILD_ID_BYTES - mmap->build_id_nr);
+	} else {
+		strbuf_append_u32(out, mmap->device_major);
+		strbuf_append_u32(out, mmap->device_minor);
+		strbuf_append_u64(out, mmap->inode);
+		strbuf_append_u64(out, mmap->inode_generation);
+	}
+	strbuf_append_u32(out, mmap->prot);
+	strbuf_append_u32(out, mmap->flags);
+	text_encode(out, mmap->path);
+	return 0;
+}
+
+static void mmap_build_id_decode(struct bytes_cursor *cursor, struct record_mmap *ret)
+{
+	const uint8_t nr = bytes_get_u8(cursor);
+	const uint8_t *reserved = bytes_take(cursor, 3);
+	const uint8_t *bytes = bytes_take(cursor, BUILD_ID_BYTES);
+
+	if (!reserved || !bytes || nr > BUILD_ID_BYTES) {
+		cursor->failed = true;
+		return;
+	}
+	memcpy(ret->build_id, bytes, nr);
+	ret->build_id_nr = nr;
+}
+
+static void mmap2_decode(struct bytes_cursor *cursor,
+			 const struct record_layout *layout __attribute__((unused)),
+			 struct record *ret)
+{
+	struct record_mmap *mmap = &ret->mmap;
+
+	mmap->pid = bytes_get_u32(cursor);
+	mmap->tid = bytes_get_u32(cursor);
+	mmap->start = bytes_get_u64(cursor);
+	mmap->bytes = bytes_get_u64(cursor);
+	mmap->file_offset = bytes_get_u64(cursor);
+	if (ret->misc & PERF_RECORD_MISC_MMAP_BUILD_ID) {
+		mmap_build_id_decode(cursor, mmap);
+	} else {
+		mmap->device_major = bytes_get_u32(cursor);
+		mmap->device_minor = bytes_get_u32(cursor);
+		mmap->inode = bytes_get_u64(cursor);
+		mmap->inode_generation = bytes_get_u64(cursor);
+	}
+	mmap->prot = bytes_get_u32(cursor);
+	mmap->flags = bytes_get_u32(cursor);
+	mmap->path = text_decode(cursor);
+}
+
+static void mmap_decode(struct bytes_cursor *cursor,
+			const struct record_layout *layout __attribute__((unused)),
+			struct record *ret)
+{
+	struct record_mmap *mmap = &ret->mmap;
+
+	mmap->pid = bytes_get_u32(cursor);
+	mmap->tid = bytes_get_u32(cursor);
+	mmap->start = bytes_get_u64(cursor);
+	mmap->bytes = bytes_get_u64(cursor);
+	mmap->file_offset = bytes_get_u64(cursor);
+	mmap->path = text_decode(cursor);
+}
+
+static int comm_encode(struct strbuf *out,
+		       const struct record_layout *layout __attribute__((unused)),
+		       const struct record *record)
+{
+	strbuf_append_u32(out, record->comm.pid);
+	strbuf_append_u32(out, record->comm.tid);
+	text_encode(out, record->comm.comm);
+	return 0;
+}
+
+static void comm_decode(struct bytes_cursor *cursor,
+			const struct record_layout *layout __attribute__((unused)),
+			struct record *ret)
+{
+	ret->comm.pid = bytes_get_u32(cursor);
+	ret->comm.tid = bytes_get_u32(cursor);
+	ret->comm.is_exec = ret->misc & PERF_RECORD_MISC_COMM_EXEC;
+	ret->comm.comm = text_decode(cursor);
+}
+
+static int task_encode(struct strbuf *out,
+		       const struct record_layout *layout __attribute__((unused)),
+		       const struct record *record)
+{
+	strbuf_append_u32(out, record->task.pid);
+	strbuf_append_u32(out, record->task.parent_pid);
+	strbuf_append_u32(out, record->task.tid);
+	strbuf_append_u32(out, record->task.parent_tid);
+	strbuf_append_u64(out, record->task.time_ns);
+	return 0;
+}
+
+static void task_decode(struct bytes_cursor *cursor,
+			const struct record_layout *layout __attribute__((unused)),
+			struct record *ret)
+{
+	ret->task.pid = bytes_get_u32(cursor);
+	ret->task.parent_pid = bytes_get_u32(cursor);
+	ret->task.tid = bytes_get_u32(cursor);
+	ret->task.parent_tid = bytes_get_u32(cursor);
+	ret->task.time_ns = bytes_get_u64(cursor);
+}
+
+static int lost_encode(struct strbuf *out,
+		       const struct record_layout *layout __attribute__((unused)),
+		       const struct record *record)
+{
+	if (record->type == PERF_RECORD_LOST)
+		strbuf_append_u64(out, record->lost.id);
+	strbuf_append_u64(out, record->lost.lost_nr);
+	return 0;
+}
+
+static void lost_decode(struct bytes_cursor *cursor,
+			const struct record_layout *layout __attribute__((unused)),
+			struct record *ret)
+{
+	if (ret->type == PERF_RECORD_LOST)
+		ret->lost.id = bytes_get_u64(cursor);
+	ret->lost.lost_nr = bytes_get_u64(cursor);
+}
+
+static int nothing_encode(struct strbuf *out __attribute__((unused)),
+			  const struct record_layout *layout __attribute__((unused)),
+			  const struct record *record __attribute__((unused)))
+{
+	return 0;
+}
+
+/* ---- The table ---- */
+
+struct record_row {
+	uint32_t type;
+	const char *name;
+	int (*encode)(struct strbuf *out, const struct record_layout *layout,
+		      const struct record *record); /* NULL: only read */
+	void (*decode)(struct bytes_cursor *cursor, const struct record_layout *layout,
+		       struct record *ret); /* NULL: type and misc only */
+};
+
+static const struct record_row record_rows[] = {
+    {PERF_RECORD_MMAP, "MMAP", NULL, mmap_decode},
+    {PERF_RECORD_LOST, "LOST", lost_encode, lost_decode},
+    {PERF_RECORD_COMM, "COMM", comm_encode, comm_decode},
+    {PERF_RECORD_EXIT, "EXIT", task_encode, task_decode},
+    {PERF_RECORD_THROTTLE, "THROTTLE", NULL, NULL},
+    {PERF_RECORD_UNTHROTTLE, "UNTHROTTLE", NULL, NULL},
+    {PERF_RECORD_FORK, "FORK", task_encode, task_decode},
+    {PERF_RECORD_READ, "READ", NULL, NULL},
+    {PERF_RECORD_SAMPLE, "SAMPLE", record_sample_encode, record_sample_decode},
+    {PERF_RECORD_MMAP2, "MMAP2", mmap2_encode, mmap2_decode},
+    {PERF_RECORD_AUX, "AUX", NULL, NULL},
+    {PERF_RECORD_ITRACE_START, "ITRACE_START", NULL, NULL},
+    {PERF_RECORD_LOST_SAMPLES, "LOST_SAMPLES", lost_encode, lost_decode},
+    {PERF_RECORD_SWITCH, "SWITCH", NULL, NULL},
+    {PERF_RECORD_SWITCH_CPU_WIDE, "SWITCH_CPU_WIDE", NULL, NULL},
+    {PERF_RECORD_NAMESPACES, "NAMESPACES", NULL, NULL},
+    {PERF_RECORD_KSYMBOL, "KSYMBOL", NULL, NULL},
+    {PERF_RECORD_BPF_EVENT, "BPF_EVENT", NULL, NULL},
+    {PERF_RECORD_CGROUP, "CGROUP", NULL, NULL},
+    {PERF_RECORD_TEXT_POKE, "TEXT_POKE", NULL, NULL},
+    {PERF_RECORD_HEADER_ATTR_TYPE, "HEADER_ATTR", NULL, NULL},
+    {PERF_RECORD_HEADER_EVENT_TYPE_TYPE, "ENVELOPE", NULL, NULL},
+    {PERF_RECORD_HEADER_TRACING_DATA_TYPE, "HEADER_TRACING_DATA", NULL, NULL},
+    {PERF_RECORD_HEADER_BUILD_ID_TYPE, "HEADER_BUILD_ID", NULL, NULL},
+    {PERF_RECORD_FINISHED_ROUND_TYPE, "FINISHED_ROUND", nothing_encode, NULL},
+    {PERF_RECORD_ID_INDEX_TYPE, "ID_INDEX", NULL, NULL},
+    {PERF_RECORD_AUXTRACE_INFO_TYPE, "AUXTRACE_INFO", NULL, NULL},
+    {PERF_RECORD_AUXTRACE_TYPE, "AUXTRACE", NULL, NULL},
+    {PERF_RECORD_THREAD_MAP_TYPE, "THREAD_MAP", NULL, NULL},
+    {PERF_RECORD_CPU_MAP_TYPE, "CPU_MAP", NULL, NULL},
+    {PERF_RECORD_EVENT_UPDATE_TYPE, "EVENT_UPDATE", NULL, NULL},
+    {PERF_RECORD_TIME_CONV_TYPE, "TIME_CONV", NULL, NULL},
+    {PERF_RECORD_HEADER_FEATURE_TYPE, "HEADER_FEATURE", NULL, NULL},
+    {PERF_RECORD_COMPRESSED_TYPE, "COMPRESSED", NULL, NULL},
+    {PERF_RECORD_FINISHED_INIT_TYPE, "FINISHED_INIT", NULL, NULL},
+    {PERF_RECORD_COMPRESSED2_TYPE, "COMPRESSED2", NULL, NULL},
+};
+
+static const struct record_row *record_row_find(uint32_t type)
+{
+	for (size_t i = 0; i < array_size(record_rows); i++)
+		if (record_rows[i].type == type)
+			return &record_rows[i];
+	return NULL;
+}
+
+const char *record_type_name(uint32_t type)
+{
+	const struct record_row *row = record_row_find(type);
+
+	return row ? row->name : NULL;
+}
+
+struct record_layout record_layout_make(const struct perf_event_attr *attr)
+{
+	return (struct record_layout){
+	    .sample_type = attr->sample_type,
+	    .sample_regs_user = attr->sample_regs_user,
+	    .branch_sample_type = attr->branch_sample_type,
+	    .read_format = attr->read_format,
+	    .sample_id_all = attr->sample_id_all,
+	};
+}
+
+/* ---- Encode, decode ---- */
+
+static uint16_t record_misc(const struct record *record)
+{
+	uint16_t misc = record->misc;
+
+	if (record->type == PERF_RECORD_MMAP2) {
+		misc &= (uint16_t)~PERF_RECORD_MISC_MMAP_BUILD_ID;
+		misc |= record->mmap.build_id_nr ? PERF_RECORD_MISC_MMAP_BUILD_ID : 0;
+	}
+	if (record->type == PERF_RECORD_COMM && record->comm.is_exec)
+		misc |= PERF_RECORD_MISC_COMM_EXEC;
+	return misc;
+}
+
+int record_encode(struct strbuf *out, const struct record_layout *layout,
+		  const struct record *record)
+{
+	const struct record_row *row = record_row_find(record->type);
+	const size_t start = out->nr;
+	size_t bytes;
+	int ret;
+
+	if (!row || !row->encode)
+		return -EINVAL;
+	strbuf_append_u32(out, record->type);
+	strbuf_append_u16(out, record_misc(record));
+	strbuf_append_u16(out, 0);
+	ret = row->encode(out, layout, record);
+	if (record_trailer_bytes(record->type, layout))
+		trailer_encode(out, layout, &record->id);
+	if (out->error)
+		return out->error;
+	bytes = out->nr - start;
+	if (ret == 0 && bytes > PERF_RECORD_BYTES_MAX)
+		ret = -E2BIG;
+	if (ret) {
+		strbuf_truncate(out, start);
+		return ret;
+	}
+	out->bytes[start + RECORD_SIZE_OFFSET] = (char)bytes;
+	out->bytes[start + RECORD_SIZE_OFFSET + 1] = (char)(bytes >> 8);
+	return 0;
+}
+
+int record_decode(const void *bytes, size_t nr, const struct record_layout *layout,
+		  struct record *ret)
+{
+	struct bytes_cursor cursor = bytes_cursor_make(bytes, nr);
+	const struct record_row *row;
+	struct bytes_cursor trailer;
+	size_t trailer_bytes;
+	uint16_t size;
+
+	*ret = (struct record){.type = bytes_get_u32(&cursor), .id = {.cpu = UINT32_MAX}};
+	ret->misc = bytes_get_u16(&cursor);
+	size = bytes_get_u16(&cursor);
+	trailer_bytes = record_trailer_bytes(ret->type, layout);
+	if (cursor.failed || size > nr || size < RECORD_HEADER_BYTES + trailer_bytes)
+		return -EBADMSG;
+	cursor.end = cursor.start + size - trailer_bytes;
+	trailer = bytes_cursor_make(cursor.end, trailer_bytes);
+	if (trailer_bytes)
+		trailer_decode(&trailer, layout, &ret->id);
+	row = record_row_find(ret->type);
+	if (row && row->decode)
+		row->decode(&cursor, layout, ret);
+	return cursor.failed || trailer.failed ? -EBADMSG : 0;
+}
