@@ -70,7 +70,7 @@ $(RECORD_OBJECTS): | $(SKELETONS)
 $(O)/bpf/pyrec_%.bpf.o: bpf/pyrec.bpf.c $(wildcard bpf/*.h)
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -mcpu=v3 -O2 -g -Wall -Wextra -Werror -I. \
+	$(Q)$(CLANG) -target bpf -D__TARGET_ARCH_x86 -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -I. \
 		$(if $(filter legacy,$*),-DPYREC_BPF_LEGACY) -c -o $@ $<
 
 $(O)/bpf/pyrec_%.skel.h: $(O)/bpf/pyrec_%.bpf.o

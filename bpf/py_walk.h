@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The walk from a thread pointer to Python frames, as steps over a caller-held state. Compiled
+ * into the BPF programs and, as plain C over a recorded process image, into tests/hostbpf: it
+ * calls nothing but read_user(), which the including file defines:
+ *
+ *	static long read_user(void *to, __u32 nr, __u64 from);   0 or negative
+ *
+ * Layouts and traps: facts of CPython 3.11 to 3.13 in record/layouts.c and
+ * Documentation/internals.adoc.
+ */
+#ifndef PYREC_PY_WALK_H
+#define PYREC_PY_WALK_H
+
+#ifndef walk_inline
+#define walk_inline static inline __attribute__((always_inline))
+#endif
+
+enum {
+	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
+	WALK_FRAME_BYTES = 72,  /* _PyInterpreterFrame up to owner, 3.11 to 3.13 */
+	WALK_CODE_BYTES = 144,  /* PyCodeObject up to co_linetable, 3.11 to 3.13 */
+	WALK_UNICODE_HEAD_BYTES = 40, /* PyUnicodeObject up to state, 3.11 to 3.13 */
+};
+
+struct walk {
+	__u64 frame;  /* next one to visit */
+	__u64 cframe; /* of the activation that frame belongs to; 0 without cframes */
+	__u32 nr;     /* entries in frames[] */
+	__u32 status; /* enum pyrec_walk_status */
+	__u32 is_done;
+	__u32 in_first_activation;
+	__u32 in_prologue; /* the leaf executes the start of the evaluation function */
+	__u32 next_code;   /* next frames[] entry to fingerprint */
+	__u32 misses_nr;
+	__u32 next_miss;
+	__u32 facts_fingerprint; /* of facts, 0: none */
+	__u64 object[WALK_OBJECT_WORDS];
+	__u16 misses[PYREC_MISSES_MAX]; /* indices of frames whose code object was not sent yet */
+	struct pyrec_code_facts facts;
+};
+
+/* The words of the object read last, by byte offset; masks keep any offset inside. */
+walk_inline __u64 walk_word(const struct walk *walk, __u16 offset)
+{
+	return walk->object[(offset >> 3) & (WALK_OBJECT_WORDS - 1)];
+}
+
+walk_inline __u32 walk_half(const struct walk *walk, __u16 offset)
+{
+	__u64 word = walk_word(walk, offset);
+
+	return (offset & 4) ? (__u32)(word >> 32) : (__u32)word;
+}
+
+walk_inline __u8 walk_byte(const struct walk *walk, __u16 offset)
+{
+	return (__u8)(walk_word(walk, offset) >> ((offset & 7) * 8));
+}
+
+/* Value of thread-specific data @key of the thread whose thread pointer is @fs; 0 when unset.
+ * glibc x86-64 (nptl/descr.h): struct pthread has specific_1stblock[32] of 16-byte entries at
+ * 0x310 and specific[32], pointers to further blocks of 32, at 0x510. */
+walk_inline __u64 walk_glibc_specific(__u64 fs, __u32 key)
+{
+	__u64 block = fs + 0x310;
+	__u64 value = 0;
+
+	if (key >= 1024)
+		return 0;
+	if (key >= 32) {
+		if (read_user(&block, 8, fs + 0x510 + (key / 32) * 8) || !block)
+			return 0;
+	}
+	if (read_user(&value, 8, block + (key % 32) * 16 + 8))
+		return 0;
+	return value;
+}
+
+/* Address of the thread's copy of a dynamic TLS block: glibc's DTV, 16 bytes per module. */
+walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address)
+{
+	__u64 module = 0;
+	__u64 dtv = 0;
+	__u64 block = 0;
+
+	if (read_user(&module, 8, module_address) || !module || module > 65536)
+		return 0;
+	if (read_user(&dtv, 8, fs + 8) || !dtv)
+		return 0;
+	if (read_user(&block, 8, dtv + module * 16))
+		return 0;
+	return block == ~0ULL ? 0 : block; /* TLS_DTV_UNALLOCATED */
+}
+
+/* The thread's PyThreadState: the attached one, else the one bound to the thread by its key. */
+walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 fs)
+{
+	__u64 tstate = 0;
+	__u64 key = 0;
+
+	if (process->tls_kind == PYREC_TLS_STATIC) {
+		if (read_user(&tstate, 8, fs + process->tls_offset))
+			tstate = 0;
+	} else if (process->tls_kind == PYREC_TLS_DYNAMIC) {
+		__u64 block = walk_dynamic_tls(fs, process->tls_module_address);
+
+		if (!block || read_user(&tstate, 8, block + process->tls_offset))
+			tstate = 0;
+	}
+	if (tstate || !process->key_address)
+		return tstate;
+	if (read_user(&key, 8, process->key_address) || !(__u32)key)
+		return 0;
+	return walk_glibc_specific(fs, (__u32)(key >> 32));
+}
+
+walk_inline void walk_stop(struct walk *walk, __u32 status)
+{
+	walk->status = status;
+	walk->is_done = 1;
+}
+
+/* Begin with the activation that @cframe describes. */
+walk_inline void walk_enter_cframe(struct walk *walk, const struct pyrec_layout *layout,
+				   __u64 cframe)
+{
+	__u64 frame = 0;
+
+	walk->cframe = cframe;
+	if (!cframe || read_user(&frame, 8, cframe + layout->cframe_frame)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return;
+	}
+	walk->frame = frame;
+	if (!frame) /* no Python code runs in this thread */
+		walk_stop(walk, PYREC_WALK_COMPLETE);
+}
+
+/* Leave out the activation whose _PyCFrame is not filled in yet: the caller's is the leaf. */
+walk_inline void walk_skip_unfinished(struct walk *walk, const struct pyrec_layout *layout)
+{
+	__u64 outer = 0;
+
+	walk->nr = 0;
+	walk->in_prologue = 0;
+	walk->in_first_activation = 0;
+	walk->is_done = 0;
+	if (read_user(&outer, 8, walk->cframe + layout->cframe_previous)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return;
+	}
+	walk_enter_cframe(walk, layout, outer);
+}
+
+walk_inline int walk_is_in_registers(const __u64 *regs, __u64 value)
+{
+	int found = 0;
+
+	for (int i = 0; i < PYREC_REGS_MAX; i++)
+		found |= regs[i] == value;
+	return found;
+}
+
+/**
+ * Prepare @walk for the thread with state @tstate. @regs: its user registers in the order of
+ * struct pyrec_sample, @ip: its user instruction pointer.
+ */
+walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout,
+			    const struct pyrec_process *process, __u64 tstate, const __u64 *regs,
+			    __u64 ip)
+{
+	__u64 top = 0;
+
+	walk->nr = 0;
+	walk->is_done = 0;
+	walk->status = PYREC_WALK_TRUNCATED;
+	walk->cframe = 0;
+	walk->in_first_activation = 1;
+	walk->in_prologue = 0;
+	walk->next_code = 0;
+	walk->misses_nr = 0;
+	walk->next_miss = 0;
+	if (read_user(&top, 8, tstate + layout->tstate_frame)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return;
+	}
+	if (!layout->has_cframe) {
+		walk->frame = top;
+		if (!top)
+			walk_stop(walk, PYREC_WALK_COMPLETE);
+		return;
+	}
+	walk_enter_cframe(walk, layout, top);
+	if (process->eval_start && ip - process->eval_start < PYREC_EVAL_PROLOGUE_BYTES) {
+		walk->in_prologue = 1;
+		/* The function's argument `frame` stays in a register all through its prologue. */
+		if (!walk->is_done && !walk_is_in_registers(regs, walk->frame))
+			walk_skip_unfinished(walk, layout);
+	}
+}
+
+walk_inline void walk_push(struct walk *walk, struct pyrec_frame *frames, __u64 address,
+			   __s32 instr)
+{
+	__u32 at = walk->nr;
+
+	if (at >= PYREC_FRAMES_MAX)
+		return;
+	frames[at].address = address;
+	frames[at].instr = instr;
+	frames[at].fingerprint = 0;
+	walk->nr = at + 1;
+}
+
+/*
+ * An activation of the evaluation loop ends at @anchor; @previous is the frame that called it.
+ * With cframes both must tell the same: the outer cframe's current frame is @previous.
+ */
+walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_layout *layout,
+				       struct pyrec_frame *frames, __u64 anchor, __u64 previous)
+{
+	__u64 outer = 0;
+	__u64 expected = previous;
+
+	walk_push(walk, frames, anchor, PYREC_INSTR_ENTRY);
+	if (layout->has_cframe) {
+		if (read_user(&outer, 8, walk->cframe + layout->cframe_previous) ||
+		    read_user(&expected, 8, outer + layout->cframe_frame)) {
+			walk_stop(walk, PYREC_WALK_FAULTED);
+			return;
+		}
+		if (expected != previous) {
+			if (walk->in_prologue && walk->in_first_activation)
+				walk_skip_unfinished(walk, layout);
+			else
+				walk_stop(walk, PYREC_WALK_TORN);
+			return;
+		}
+		walk->cframe = outer;
+	}
+	walk->in_first_activation = 0;
+	walk->frame = previous;
+	if (!previous)
+		walk_stop(walk, PYREC_WALK_COMPLETE);
+}
+
+/** Visit one frame. Return: 1 when the walk is over, else 0. */
+walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
+			   struct pyrec_frame *frames)
+{
+	__u64 frame = walk->frame;
+	__u64 previous;
+	__u64 code;
+	__s64 instr;
+	int is_entry;
+
+	if (walk->is_done)
+		return 1;
+	if (walk->nr >= PYREC_FRAMES_MAX - 1) /* a frame may bring a marker with it */
+		return 1;                     /* status is still TRUNCATED */
+	if (read_user(walk->object, WALK_FRAME_BYTES, frame)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return 1;
+	}
+	previous = walk_word(walk, layout->frame_previous);
+	is_entry = walk_byte(walk, layout->frame_owner) == layout->entry_value;
+	if (!is_entry || layout->entry_is_frame) {
+		code = walk_word(walk, layout->frame_code) & ~3ULL;
+		instr = (__s64)(walk_word(walk, layout->frame_instr) -
+				(code + layout->code_instrs)) >> 1;
+		if (!code || instr < -1 || instr > 0x3ffffff) {
+			walk_stop(walk, PYREC_WALK_TORN);
+			return 1;
+		}
+		walk_push(walk, frames, code, (__s32)instr);
+	}
+	if (is_entry) {
+		walk_leave_activation(walk, layout, frames,
+				      layout->entry_is_frame ? walk->cframe : frame, previous);
+		return walk->is_done;
+	}
+	walk->frame = previous;
+	if (!previous || previous == frame) {
+		walk_stop(walk, PYREC_WALK_TORN); /* every thread's bottom is an entry frame */
+		return 1;
+	}
+	return 0;
+}
+
+/* Where a compact string's text begins and how many bytes it has; 0 bytes when not compact. */
+walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_layout *layout,
+				  __u16 *start)
+{
+	/* PyASCIIObject.state, 3.6 to 3.13: kind is bits 2-4, compact bit 5, ascii bit 6. */
+	__u32 state = walk_half(walk, layout->unicode_state);
+	__u64 unit = (state >> 2) & 7;
+
+	*start = (state & (1 << 6)) ? layout->unicode_ascii : layout->unicode_compact;
+	if (!(state & (1 << 5)) || (unit != 1 && unit != 2 && unit != 4))
+		return 0;
+	return walk_word(walk, layout->unicode_length) * unit;
+}
+
+/*
+ * The first 64 bytes of a string's text into facts.text, zero padded: what lies behind a short
+ * text belongs to the allocator. Return: 0 or negative.
+ */
+walk_inline long walk_read_text_head(struct walk *walk, const struct pyrec_layout *layout,
+				     __u64 unicode)
+{
+	__u64 bytes;
+	__u16 start = 0;
+
+	if (read_user(walk->object, WALK_UNICODE_HEAD_BYTES, unicode))
+		return -1;
+	bytes = walk_text_place(walk, layout, &start);
+	for (int i = 0; i < 8; i++)
+		walk->facts.text[i] = 0;
+	if (bytes > 64)
+		bytes = 64;
+	if (bytes && read_user(walk->facts.text, (__u32)bytes, unicode + start))
+		return -1;
+	walk->facts.text[7] ^= walk_word(walk, layout->unicode_length) << 32;
+	return 0;
+}
+
+/** Read what identifies the code object at @code. Return: fingerprint, 0 when unreadable. */
+walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout,
+				   __u64 code)
+{
+	if (read_user(walk->object, WALK_CODE_BYTES, code))
+		return 0;
+	walk->facts.address = code;
+	walk->facts.name = walk_word(walk, layout->code_name);
+	walk->facts.qualname = walk_word(walk, layout->code_qualname);
+	walk->facts.file = walk_word(walk, layout->code_file);
+	walk->facts.lines = walk_word(walk, layout->code_lines);
+	walk->facts.first_line = walk_half(walk, layout->code_first_line);
+	walk->facts.version = layout->code_version ? walk_half(walk, layout->code_version) : 0;
+	if (!walk->facts.version && walk_read_text_head(walk, layout, walk->facts.qualname))
+		return 0;
+	return pyrec_code_fingerprint(&walk->facts);
+}
+
+#endif

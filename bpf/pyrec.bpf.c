@@ -1,0 +1,627 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sampler: one perf_event program builds a whole sample in one pass and hands it to the
+ * ring buffer (other end: record/drain.c drain_on_event()).
+ *
+ * Two objects come from this source. The loop object uses bpf_loop() (Linux 5.17 and newer) and
+ * does everything in one program. The legacy object (-DPYREC_BPF_LEGACY, 5.10 and newer) walks
+ * 128 frames in a bounded loop, then tail calls itself; its programs return a literal, because a
+ * computed value makes the verifier of 5.10 and 6.1 take twenty times as long.
+ */
+#include "bpf/vmlinux_min.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#include "bpf/pyrec_bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static inline __attribute__((always_inline)) long read_user(void *to, __u32 nr, __u64 from)
+{
+	return bpf_probe_read_user(to, nr, (const void *)from);
+}
+
+#include "bpf/py_walk.h"
+
+/* Set by the recorder before load (record/sampler.c). */
+const volatile bool config_all_processes = false;
+const volatile __u32 config_stack_cap = PYREC_STACK_CAP_MAX;
+const volatile __u64 config_wakeup_bytes = 0; /* wake user space above this fill of the ring */
+
+__u64 counters[PYREC_COUNTERS_NR];
+
+/* Hashes of (process, code object, fingerprint) that were sent; direct mapped. A slot taken over
+ * by another one costs sending the first again, nothing else. */
+__u64 code_seen[PYREC_CODE_SEEN_SLOTS];
+
+enum {
+	FRAMES_BYTES = PYREC_FRAMES_MAX * sizeof(struct pyrec_frame),
+	KERNEL_BYTES = PYREC_KERNEL_FRAMES_MAX * 8,
+	TAIL_BYTES_MAX = FRAMES_BYTES + KERNEL_BYTES + PYREC_STACK_CAP_MAX,
+	CODE_TAIL_BYTES_MAX = 3 * PYREC_NAME_BYTES_MAX + PYREC_LINES_BYTES_MAX,
+};
+
+/* One per CPU. Indexed by CPU in an ARRAY: values of a PERCPU_ARRAY are limited to 32 KiB. */
+struct scratch {
+	__u64 is_busy;
+	__u64 fs;
+	__u64 stack_end; /* upper end of the thread's stack */
+	__u32 tail_calls_nr;
+	__u32 is_user_tick;
+	struct pyrec_process process;
+	struct pyrec_layout layout;
+	struct user_regs regs;
+	struct walk walk;
+	struct {
+		struct pyrec_code head;
+		__u8 tail[CODE_TAIL_BYTES_MAX];
+	} code;
+	struct {
+		struct pyrec_sample head;
+		union {
+			struct pyrec_frame frames[PYREC_FRAMES_MAX];
+			__u8 bytes[TAIL_BYTES_MAX];
+		} tail;
+	} sample;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* the recorder sets the number of possible CPUs */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PYREC_PROCESSES_MAX);
+	__type(key, __u32);
+	__type(value, struct pyrec_process);
+} processes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PYREC_LAYOUTS_MAX);
+	__type(key, __u32);
+	__type(value, struct pyrec_layout);
+} layouts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 * 1024 * 1024); /* the recorder sets it */
+} ring SEC(".maps");
+
+static inline void count(enum pyrec_counter counter)
+{
+	__sync_fetch_and_add(&counters[counter], 1);
+}
+
+static inline struct scratch *scratch_get(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&scratches, &cpu);
+}
+
+static inline __u64 wakeup_flags(void)
+{
+	if (config_wakeup_bytes &&
+	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > config_wakeup_bytes)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/* ---- Which process ---- */
+
+static inline bool process_is_image(const struct pyrec_process *process, struct task_struct *leader,
+				    struct mm_struct *mm)
+{
+	return process->exec_id == BPF_CORE_READ(leader, self_exec_id) &&
+	       process->start_code == BPF_CORE_READ(mm, start_code) &&
+	       process->start_stack == BPF_CORE_READ(mm, start_stack);
+}
+
+/* First tick in a process that user space inserted: check it against stat(5), then remember what
+ * only the kernel knows. */
+static inline bool process_bind(struct pyrec_process *process, struct task_struct *leader,
+				struct mm_struct *mm)
+{
+	__u64 boottime = BPF_CORE_READ(leader, start_boottime);
+
+	if (process->start_code != BPF_CORE_READ(mm, start_code) ||
+	    process->start_stack != BPF_CORE_READ(mm, start_stack) ||
+	    process->start_ticks != boottime / 10000000) /* USER_HZ is 100 */
+		return false;
+	process->start_boottime_ns = boottime;
+	process->exec_id = BPF_CORE_READ(leader, self_exec_id);
+	process->is_bound = 1;
+	return true;
+}
+
+/* A forked child shares its parent's image until it execs: give it a copy of the entry. */
+static inline struct pyrec_process *process_inherit(struct scratch *s, struct task_struct *leader,
+						    struct mm_struct *mm, __u32 tgid)
+{
+	__u32 parent_tgid = BPF_CORE_READ(leader, real_parent, tgid);
+	struct pyrec_process *parent = bpf_map_lookup_elem(&processes, &parent_tgid);
+
+	if (!parent || !parent->is_bound || !process_is_image(parent, leader, mm))
+		return NULL;
+	s->process = *parent;
+	s->process.start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
+	if (bpf_map_update_elem(&processes, &tgid, &s->process, BPF_ANY))
+		return NULL;
+	return bpf_map_lookup_elem(&processes, &tgid);
+}
+
+static inline struct pyrec_process *process_find(struct scratch *s, struct task_struct *leader,
+						 struct mm_struct *mm, __u32 tgid)
+{
+	struct pyrec_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process)
+		return process_inherit(s, leader, mm, tgid);
+	if (!process->is_bound)
+		return process_bind(process, leader, mm) ? process : NULL;
+	if (process->start_boottime_ns == BPF_CORE_READ(leader, start_boottime) &&
+	    process_is_image(process, leader, mm))
+		return process;
+	return process_inherit(s, leader, mm, tgid); /* the pid was reused, or an exec */
+}
+
+/* ---- Registers and stack ends ---- */
+
+/* Registers that user space will go on with. In kernel mode they lie at the top of the kernel stack. */
+static inline void user_regs_read(struct scratch *s, struct bpf_perf_event_data *ctx,
+				  struct task_struct *task)
+{
+	const void *saved;
+
+	if (s->is_user_tick) {
+		s->regs = ctx->regs;
+		return;
+	}
+#ifdef PYREC_BPF_LEGACY
+	/* THREAD_SIZE is 16 KiB without KASAN, and nothing lies above pt_regs before FRED (6.9). */
+	saved = (const void *)((__u64)BPF_CORE_READ(task, stack) + 16384 - sizeof(s->regs));
+#else
+	saved = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+#endif
+	if (bpf_probe_read_kernel(&s->regs, sizeof(s->regs), saved))
+		__builtin_memset(&s->regs, 0, sizeof(s->regs));
+}
+
+static inline void sample_set_regs(__u64 *to, const struct user_regs *regs)
+{
+	to[0] = regs->ax;
+	to[1] = regs->bx;
+	to[2] = regs->cx;
+	to[3] = regs->dx;
+	to[4] = regs->si;
+	to[5] = regs->di;
+	to[6] = regs->bp;
+	to[7] = regs->sp;
+	to[8] = regs->ip;
+	to[9] = regs->flags;
+	to[10] = regs->cs & 0xffff;
+	to[11] = regs->ss & 0xffff;
+	to[12] = regs->r8;
+	to[13] = regs->r9;
+	to[14] = regs->r10;
+	to[15] = regs->r11;
+	to[16] = regs->r12;
+	to[17] = regs->r13;
+	to[18] = regs->r14;
+	to[19] = regs->r15;
+}
+
+/* ---- The parts behind the frames ---- */
+
+static inline __u32 kernel_stack_copy(struct scratch *s, void *ctx, __u32 at)
+{
+	long bytes;
+
+	if (s->is_user_tick || at > FRAMES_BYTES)
+		return at;
+	bytes = bpf_get_stack(ctx, s->sample.tail.bytes + at, KERNEL_BYTES, 0);
+	if (bytes <= 0 || bytes > KERNEL_BYTES)
+		return at;
+	s->sample.head.kernel_nr = (__u32)bytes / 8;
+	if (bytes == KERNEL_BYTES)
+		s->sample.head.flags |= PYREC_SAMPLE_KERNEL_CUT;
+	return at + (__u32)bytes;
+}
+
+/*
+ * The live part of the user stack: SP up to where the thread's stack began, so that arguments and
+ * environment, which lie above, are never copied. On a foreign stack (its end is unknown) the
+ * largest readable piece is taken.
+ */
+static inline __u32 user_stack_copy(struct scratch *s, __u32 at)
+{
+	__u64 sp = s->regs.sp;
+	__u64 size = (s->stack_end - sp) & ~7ULL;
+	__u32 cap = config_stack_cap;
+
+	if (cap > PYREC_STACK_CAP_MAX)
+		cap = PYREC_STACK_CAP_MAX;
+	if (size > cap) { /* also when the stack's end lies below SP: the difference wraps */
+		size = cap;
+		s->sample.head.flags |= PYREC_SAMPLE_STACK_CUT;
+	}
+	if (at > FRAMES_BYTES + KERNEL_BYTES)
+		return at;
+	for (int attempt = 0; attempt < 3; attempt++) {
+		__u32 nr = (__u32)size;
+
+		if (nr > PYREC_STACK_CAP_MAX)
+			return at;
+		if (!bpf_probe_read_user(s->sample.tail.bytes + at, nr, (const void *)sp)) {
+			s->sample.head.stack_bytes = nr;
+			return at + nr;
+		}
+		s->sample.head.flags |= PYREC_SAMPLE_STACK_CUT;
+		/* 16 KiB, then up to the end of the page that SP is in */
+		size = attempt == 0 && size > 16384 ? 16384 : 4096 - (sp & 4095);
+	}
+	s->sample.head.flags |= PYREC_SAMPLE_STACK_FAULTED;
+	return at;
+}
+
+/* ---- Code objects ---- */
+
+static inline __u64 code_tag(const struct pyrec_sample *head, const struct pyrec_frame *frame)
+{
+	__u64 hash = head->process.start_boottime_ns + ((__u64)head->process.tgid << 32);
+
+	hash = pyrec_mix64(hash + head->process.exec_id * 0x9e3779b97f4a7c15ULL);
+	hash = pyrec_mix64(hash ^ frame->address);
+	return pyrec_mix64(hash + frame->fingerprint) | 1;
+}
+
+/* Fingerprint one frame; note it when its code object was not sent yet. Return: 1 at the end. */
+static inline long code_step(struct scratch *s)
+{
+	struct walk *walk = &s->walk;
+	__u32 at = walk->next_code;
+	struct pyrec_frame *frame;
+	__u32 slot;
+	__u64 tag;
+
+	if (at >= walk->nr || at >= PYREC_FRAMES_MAX)
+		return 1;
+	walk->next_code = at + 1;
+	frame = &s->sample.tail.frames[at];
+	if (frame->instr == PYREC_INSTR_ENTRY)
+		return 0;
+	if (walk->facts.address == frame->address && walk->facts_fingerprint) {
+		frame->fingerprint = walk->facts_fingerprint; /* recursion: same as the last */
+		return 0;
+	}
+	frame->fingerprint = walk_fingerprint(walk, &s->layout, frame->address);
+	walk->facts_fingerprint = frame->fingerprint;
+	if (!frame->fingerprint)
+		return 0;
+	tag = code_tag(&s->sample.head, frame);
+	slot = tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1);
+	if (code_seen[slot] != tag && walk->misses_nr < PYREC_MISSES_MAX) {
+		walk->misses[walk->misses_nr] = at;
+		walk->misses_nr++;
+	}
+	return 0;
+}
+
+/* Append a string's text to the code event. */
+static inline __u32 code_add_text(struct scratch *s, struct pyrec_text *text, __u64 unicode,
+				  __u32 at, __u32 cut_flag)
+{
+	struct walk *walk = &s->walk;
+	__u16 start = 0;
+	__u64 bytes;
+
+	text->bytes = 0;
+	text->unit = 1;
+	if (read_user(walk->object, WALK_UNICODE_HEAD_BYTES, unicode)) {
+		s->code.head.flags |= cut_flag;
+		return at;
+	}
+	bytes = walk_text_place(walk, &s->layout, &start);
+	text->unit = (walk_half(walk, s->layout.unicode_state) >> 2) & 7;
+	if (at > CODE_TAIL_BYTES_MAX - PYREC_NAME_BYTES_MAX || bytes > PYREC_NAME_BYTES_MAX ||
+	    (bytes == 0 && walk_word(walk, s->layout.unicode_length) != 0) ||
+	    read_user(s->code.tail + at, (__u32)bytes, unicode + start)) {
+		s->code.head.flags |= cut_flag;
+		return at;
+	}
+	text->bytes = (__u32)bytes;
+	return at + (__u32)bytes;
+}
+
+static inline __u32 code_add_lines(struct scratch *s, __u64 object, __u32 at)
+{
+	__u64 bytes = 0;
+
+	if (at > CODE_TAIL_BYTES_MAX - PYREC_LINES_BYTES_MAX ||
+	    read_user(&bytes, 8, object + s->layout.bytes_size) || bytes > PYREC_LINES_BYTES_MAX ||
+	    read_user(s->code.tail + at, (__u32)bytes, object + s->layout.bytes_data)) {
+		s->code.head.flags |= PYREC_CODE_LINES_CUT;
+		return at;
+	}
+	s->code.head.lines_bytes = (__u32)bytes;
+	return at + (__u32)bytes;
+}
+
+/* Send the code object of one noted frame (other end: record/code_objects.c). Return: 1 at the end. */
+static inline long code_emit_step(struct scratch *s)
+{
+	struct walk *walk = &s->walk;
+	struct pyrec_code *head = &s->code.head;
+	struct pyrec_frame *frame;
+	__u32 at = walk->next_miss;
+	__u32 bytes = 0;
+	__u32 index;
+	__u64 tag;
+
+	if (at >= walk->misses_nr || at >= PYREC_MISSES_MAX)
+		return 1;
+	walk->next_miss = at + 1;
+	index = walk->misses[at];
+	if (index >= PYREC_FRAMES_MAX)
+		return 1;
+	frame = &s->sample.tail.frames[index];
+	tag = code_tag(&s->sample.head, frame);
+	if (code_seen[tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1)] == tag)
+		return 0; /* twice in this stack */
+	if (walk_fingerprint(walk, &s->layout, frame->address) != frame->fingerprint)
+		return 0;
+	head->kind = PYREC_EVENT_CODE;
+	head->layout = s->process.layout;
+	head->process = s->sample.head.process;
+	head->address = frame->address;
+	head->fingerprint = frame->fingerprint;
+	head->first_line = (__s32)walk->facts.first_line;
+	head->flags = 0;
+	head->lines_bytes = 0;
+	bytes = code_add_text(s, &head->name, walk->facts.name, bytes, PYREC_CODE_NAME_CUT);
+	bytes = code_add_text(s, &head->qualname, walk->facts.qualname, bytes,
+			      PYREC_CODE_QUALNAME_CUT);
+	bytes = code_add_text(s, &head->file, walk->facts.file, bytes, PYREC_CODE_FILE_CUT);
+	bytes = code_add_lines(s, walk->facts.lines, bytes);
+	if (bytes > CODE_TAIL_BYTES_MAX)
+		return 1;
+	if (bpf_ringbuf_output(&ring, &s->code, sizeof(*head) + bytes, BPF_RB_NO_WAKEUP)) {
+		count(PYREC_COUNT_CODE_RING_FULL);
+		return 1;
+	}
+	code_seen[tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1)] = tag;
+	return 0;
+}
+
+/* ---- One tick ---- */
+
+/* Everything before the frames. Return: the scratch of this CPU when this tick is to be recorded. */
+static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	__u64 ids = bpf_get_current_pid_tgid();
+	struct pyrec_process *process;
+	struct pyrec_sample *head;
+	struct task_struct *leader;
+	struct mm_struct *mm;
+	struct scratch *s;
+
+	if (!(ids >> 32)) /* idle */
+		return NULL;
+	mm = BPF_CORE_READ(task, mm);
+	leader = BPF_CORE_READ(task, group_leader);
+	s = scratch_get();
+	if (!s)
+		return NULL;
+	if (!mm) { /* kernel thread, or a task on its way out */
+		__u32 tgid = ids >> 32;
+
+		if (bpf_map_lookup_elem(&processes, &tgid))
+			count(PYREC_COUNT_NO_MM);
+		return NULL;
+	}
+	process = process_find(s, leader, mm, ids >> 32);
+	if (!process && !config_all_processes)
+		return NULL;
+	if (s->is_busy) {
+		count(PYREC_COUNT_SCRATCH_BUSY);
+		return NULL;
+	}
+	s->is_busy = 1;
+	head = &s->sample.head;
+	head->kind = PYREC_EVENT_SAMPLE;
+	head->tid = (__u32)ids;
+	head->process.tgid = ids >> 32;
+	head->process.unused = 0;
+	head->process.start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
+	head->process.exec_id = BPF_CORE_READ(leader, self_exec_id);
+	head->time_ns = bpf_ktime_get_ns();
+	head->ip = ctx->regs.ip;
+	head->period = ctx->sample_period;
+	head->cpu = bpf_get_smp_processor_id();
+	head->kernel_nr = 0;
+	head->stack_bytes = 0;
+	head->flags = 0;
+	s->tail_calls_nr = 0;
+	s->is_user_tick = (ctx->regs.cs & 3) == 3;
+	s->walk.nr = 0;
+	s->walk.is_done = 1;
+	s->walk.status = PYREC_WALK_NOT_WALKED;
+	s->walk.next_code = 0;
+	s->walk.misses_nr = 0;
+	s->walk.next_miss = 0;
+	s->walk.facts.address = 0;
+	s->fs = BPF_CORE_READ(task, thread.fsbase);
+	/* The first stack frame of a thread lies just below its thread control block (glibc, musl). */
+	s->stack_end = (__u32)ids == ids >> 32 ? BPF_CORE_READ(mm, start_stack) : s->fs;
+	user_regs_read(s, ctx, task);
+	sample_set_regs(head->regs, &s->regs);
+	if (process)
+		s->process = *process;
+	else
+		s->process.flags = PYREC_PROCESS_NATIVE_ONLY;
+	return s;
+}
+
+static inline void py_walk_begin(struct scratch *s)
+{
+	struct pyrec_layout *layout;
+	__u32 index = s->process.layout;
+	__u64 tstate;
+
+	if (s->process.flags & PYREC_PROCESS_NATIVE_ONLY)
+		return;
+	layout = bpf_map_lookup_elem(&layouts, &index);
+	if (!layout)
+		return;
+	s->layout = *layout;
+	tstate = walk_thread_state(&s->process, s->fs);
+	if (!tstate) {
+		s->walk.status = PYREC_WALK_NO_THREAD_STATE;
+		return;
+	}
+	walk_begin(&s->walk, &s->layout, &s->process, tstate, s->sample.head.regs, s->regs.ip);
+}
+
+/* Kernel stack and user stack behind the frames, then the whole into the ring. */
+static inline void sample_submit(struct scratch *s, void *ctx)
+{
+	struct pyrec_sample *head = &s->sample.head;
+	__u32 frames_nr = s->walk.nr;
+	__u32 bytes;
+
+	if (frames_nr > PYREC_FRAMES_MAX)
+		frames_nr = PYREC_FRAMES_MAX;
+	head->frames_nr = frames_nr;
+	head->status = s->walk.status;
+	bytes = frames_nr * sizeof(struct pyrec_frame);
+	bytes = kernel_stack_copy(s, ctx, bytes);
+	bytes = user_stack_copy(s, bytes);
+	if (bytes > TAIL_BYTES_MAX)
+		bytes = TAIL_BYTES_MAX;
+	if (bpf_ringbuf_output(&ring, &s->sample, sizeof(*head) + bytes, wakeup_flags()))
+		count(PYREC_COUNT_RING_FULL);
+	s->is_busy = 0;
+}
+
+#ifndef PYREC_BPF_LEGACY
+
+static long walk_callback(__u32 index, void *unused)
+{
+	struct scratch *s = scratch_get();
+
+	return !s || walk_step(&s->walk, &s->layout, s->sample.tail.frames) ? 1 : 0;
+}
+
+static long code_callback(__u32 index, void *unused)
+{
+	struct scratch *s = scratch_get();
+
+	return !s || code_step(s) ? 1 : 0;
+}
+
+static long code_emit_callback(__u32 index, void *unused)
+{
+	struct scratch *s = scratch_get();
+
+	return !s || code_emit_step(s) ? 1 : 0;
+}
+
+SEC("perf_event")
+int on_tick(struct bpf_perf_event_data *ctx)
+{
+	struct scratch *s = sample_begin(ctx);
+
+	if (!s)
+		return 0;
+	py_walk_begin(s);
+	if (!s->walk.is_done)
+		bpf_loop(PYREC_FRAMES_MAX, walk_callback, NULL, 0);
+	if (s->walk.nr)
+		bpf_loop(PYREC_FRAMES_MAX, code_callback, NULL, 0);
+	if (s->walk.misses_nr)
+		bpf_loop(PYREC_MISSES_MAX, code_emit_callback, NULL, 0);
+	sample_submit(s, ctx);
+	return 0;
+}
+
+#else
+
+enum { LEGACY_EMITS_PER_SAMPLE = 8 };
+
+int on_walk(struct bpf_perf_event_data *ctx);
+int on_finish(struct bpf_perf_event_data *ctx);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 2);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} programs SEC(".maps") = {
+	.values = {[0] = (void *)&on_walk, [1] = (void *)&on_finish},
+};
+
+/* Reached only when a tail call failed. */
+static inline void sample_abandon(struct scratch *s)
+{
+	count(PYREC_COUNT_TAIL_CALL);
+	s->is_busy = 0;
+}
+
+SEC("perf_event")
+int on_tick(struct bpf_perf_event_data *ctx)
+{
+	struct scratch *s = sample_begin(ctx);
+
+	if (!s)
+		return 0;
+	py_walk_begin(s);
+	if (s->walk.is_done)
+		bpf_tail_call(ctx, &programs, 1);
+	else
+		bpf_tail_call(ctx, &programs, 0);
+	sample_abandon(s);
+	return 0;
+}
+
+SEC("perf_event")
+int on_walk(struct bpf_perf_event_data *ctx)
+{
+	struct scratch *s = scratch_get();
+
+	if (!s)
+		return 0;
+	for (int i = 0; i < PYREC_FRAMES_PER_PROG; i++)
+		if (walk_step(&s->walk, &s->layout, s->sample.tail.frames))
+			break;
+	for (int i = 0; i < PYREC_FRAMES_PER_PROG; i++)
+		if (code_step(s))
+			break;
+	s->tail_calls_nr++;
+	if (!s->walk.is_done && s->tail_calls_nr < PYREC_TAIL_CALLS_MAX)
+		bpf_tail_call(ctx, &programs, 0);
+	bpf_tail_call(ctx, &programs, 1);
+	sample_abandon(s);
+	return 0;
+}
+
+SEC("perf_event")
+int on_finish(struct bpf_perf_event_data *ctx)
+{
+	struct scratch *s = scratch_get();
+
+	if (!s)
+		return 0;
+	for (int i = 0; i < LEGACY_EMITS_PER_SAMPLE; i++)
+		if (code_emit_step(s))
+			break;
+	sample_submit(s, ctx);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What crosses between the BPF programs and the recorder: the tables that user space fills
+ * (layouts, processes) and the events that come back through the ring. Plain structs
+ * of fixed-width fields; nothing here goes into a file as it is (record/drain.c encodes it).
+ *
+ * The including file brings the fixed-width types (__u8 … __u64, __s32, __s64).
+ */
+#ifndef PYREC_BPF_H
+#define PYREC_BPF_H
+
+enum {
+	PYREC_FRAMES_MAX = 4224,     /* entries of one walk, markers included: 33 x 128 */
+	PYREC_FRAMES_PER_PROG = 128, /* legacy object: bounded loop of one program (facts: 5.10, 6.1) */
+	PYREC_TAIL_CALLS_MAX = 32,   /* of the walk; the kernel allows 33 and finishing takes one */
+	PYREC_MISSES_MAX = 64,       /* code objects sent with one sample; others go with the next one */
+	PYREC_KERNEL_FRAMES_MAX = 127,
+	PYREC_STACK_CAP_MAX = 61440, /* with frames and registers still below a record's 64 KiB */
+	PYREC_REGS_MAX = 20,
+	PYREC_PROCESSES_MAX = 16384,
+	PYREC_LAYOUTS_MAX = 64,
+	PYREC_CODE_SEEN_SLOTS = 65536, /* a power of two */
+	PYREC_NAME_BYTES_MAX = 1024,   /* of each text that BPF copies; longer: user space reads it */
+	PYREC_LINES_BYTES_MAX = 16384,
+	/*
+	 * Machine code of _PyEval_EvalFrameDefault during which tstate->cframe may point at a
+	 * _PyCFrame not filled in yet (3.11.7: ends at +0x60, 3.12.1: +0xae, by disassembly).
+	 */
+	PYREC_EVAL_PROLOGUE_BYTES = 0xc0,
+};
+
+/*
+ * Where the walk finds things in one CPython version; record/layouts.c fills it and cites sources.
+ * All numbers are byte offsets from the start of the object named first.
+ */
+struct pyrec_layout {
+	__u16 tstate_frame;  /* PyThreadState: current_frame, or cframe where has_cframe */
+	__u16 cframe_frame;  /* _PyCFrame.current_frame */
+	__u16 cframe_previous;
+	__u16 frame_code;
+	__u16 frame_previous;
+	__u16 frame_instr;
+	__u16 frame_owner;   /* byte: is_entry (3.11) or owner (3.12 and newer) */
+	__u16 code_instrs;   /* co_code_adaptive */
+	__u16 code_first_line;
+	__u16 code_version;  /* co_version; 0: the version has none */
+	__u16 code_file;
+	__u16 code_name;
+	__u16 code_qualname;
+	__u16 code_lines;    /* co_linetable */
+	__u16 unicode_length;
+	__u16 unicode_state;
+	__u16 unicode_ascii;   /* data of a compact ASCII string */
+	__u16 unicode_compact; /* data of any other compact string */
+	__u16 bytes_size;
+	__u16 bytes_data;
+	__u8 has_cframe;
+	__u8 entry_value;    /* frame_owner byte that marks an entry frame */
+	__u8 entry_is_frame; /* 3.11: the entry frame is a Python frame too; its anchor is the cframe */
+	__u8 unused;
+};
+
+enum pyrec_tls_kind {
+	PYREC_TLS_NONE = 0,
+	PYREC_TLS_STATIC = 1, /* at thread pointer + tls_offset */
+	PYREC_TLS_DYNAMIC = 2, /* module number in *tls_module_address, at block + tls_offset */
+};
+
+enum pyrec_process_flags {
+	PYREC_PROCESS_NATIVE_ONLY = 1 << 0, /* recorded, but its interpreter cannot be walked */
+};
+
+/* One process to sample; hash map by tgid. User space inserts, BPF copies to forked children. */
+struct pyrec_process {
+	/*
+	 * Which incarnation this is. start_code and start_stack are known to user space (stat(5));
+	 * start_boottime_ns and exec_id are filled by the first tick (is_bound) and tell an
+	 * exec or a reused pid from then on.
+	 */
+	__u64 start_code;
+	__u64 start_stack;
+	__u64 start_boottime_ns;
+	__u64 exec_id;
+	__u64 start_ticks; /* of USER_HZ, stat(5) field 22; checked while not bound */
+	__u32 is_bound;
+	__u32 flags; /* enum pyrec_process_flags */
+	__u32 layout;
+	__u32 tls_kind;
+	__s64 tls_offset;
+	__u64 tls_module_address; /* of the DTPMOD64 word */
+	__u64 key_address;        /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */
+	__u64 eval_start;         /* _PyEval_EvalFrameDefault; 0: unknown */
+};
+
+enum pyrec_event_kind {
+	PYREC_EVENT_SAMPLE = 1,
+	PYREC_EVENT_CODE = 2,
+};
+
+/* Identity of a process in an event: what struct pyrec_process is bound to. */
+struct pyrec_identity {
+	__u64 start_boottime_ns;
+	__u64 exec_id;
+	__u32 tgid;
+	__u32 unused;
+};
+
+/* One entry of a walk. A marker has instr == PYREC_INSTR_ENTRY and address = the anchor. */
+struct pyrec_frame {
+	__u64 address;    /* of the code object */
+	__s32 instr;      /* offset in code units, -1: not started */
+	__u32 fingerprint; /* pyrec_code_fingerprint(); 0: the code object could not be read */
+};
+
+#define PYREC_INSTR_ENTRY (-2)
+
+/* enum py_stack_status of format/payload.h, which BPF must not include; record/drain.c asserts it. */
+enum pyrec_walk_status {
+	PYREC_WALK_COMPLETE = 0,
+	PYREC_WALK_TRUNCATED = 1,
+	PYREC_WALK_TORN = 2,
+	PYREC_WALK_FAULTED = 3,
+	PYREC_WALK_NO_THREAD_STATE = 4,
+	PYREC_WALK_NOT_WALKED = 5,
+};
+
+enum pyrec_sample_flags {
+	PYREC_SAMPLE_STACK_CUT = 1 << 0,
+	PYREC_SAMPLE_STACK_FAULTED = 1 << 1,
+	PYREC_SAMPLE_KERNEL_CUT = 1 << 2,
+	PYREC_SAMPLE_GIL_KNOWN = 1 << 3,
+	PYREC_SAMPLE_HOLDS_GIL = 1 << 4,
+};
+
+/* Followed by frames_nr struct pyrec_frame, kernel_nr __u64, stack_bytes bytes. */
+struct pyrec_sample {
+	__u32 kind;
+	__u32 tid;
+	struct pyrec_identity process;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u64 ip;      /* interrupted, kernel or user */
+	__u64 period;
+	__u32 cpu;
+	__u32 frames_nr;
+	__u32 kernel_nr;
+	__u32 stack_bytes;
+	__u32 status; /* enum pyrec_walk_status */
+	__u32 flags;  /* enum pyrec_sample_flags */
+	__u64 regs[PYREC_REGS_MAX]; /* order of enum perf_event_x86_regs less DS ES FS GS */
+};
+
+enum pyrec_code_flags {
+	PYREC_CODE_NAME_CUT = 1 << 0, /* not, or not wholly, in the event: read it from the process */
+	PYREC_CODE_QUALNAME_CUT = 1 << 1,
+	PYREC_CODE_FILE_CUT = 1 << 2,
+	PYREC_CODE_LINES_CUT = 1 << 3,
+};
+
+/* Text of a PyUnicodeObject as it lies in memory. */
+struct pyrec_text {
+	__u32 bytes;
+	__u32 unit; /* bytes of a code point: 1 (Latin-1 or ASCII), 2, 4 */
+};
+
+/* Followed by the bytes of name, qualname, file and lines, in this order. */
+struct pyrec_code {
+	__u32 kind;
+	__u32 layout;
+	struct pyrec_identity process;
+	__u64 address;
+	__u32 fingerprint;
+	__s32 first_line;
+	__u32 flags; /* enum pyrec_code_flags */
+	__u32 lines_bytes;
+	struct pyrec_text name;
+	struct pyrec_text qualname;
+	struct pyrec_text file;
+};
+
+/* Counters that BPF adds to; .bss of the object, read by the recorder. */
+enum pyrec_counter {
+	PYREC_COUNT_RING_FULL,
+	PYREC_COUNT_NO_MM,
+	PYREC_COUNT_SCRATCH_BUSY,
+	PYREC_COUNT_CODE_RING_FULL,
+	PYREC_COUNT_TAIL_CALL,
+	PYREC_COUNTERS_NR,
+};
+
+/* What tells one code object from another that was made later at the same address. */
+struct pyrec_code_facts {
+	__u64 address;
+	__u64 name;     /* PyObject pointers */
+	__u64 qualname;
+	__u64 file;
+	__u64 lines;
+	__u32 first_line;
+	__u32 version;  /* co_version, unique in an interpreter since 3.12; 0: none */
+	__u64 text[8];  /* where version is 0: first bytes of the qualname object's data, 0 padded */
+};
+
+/* MurmurHash3's finalizer (Austin Appleby, public domain), as common/hash.h. */
+static inline __attribute__((always_inline)) __u64 pyrec_mix64(__u64 value)
+{
+	value ^= value >> 33;
+	value *= 0xff51afd7ed558ccdULL;
+	value ^= value >> 33;
+	value *= 0xc4ceb9fe1a85ec53ULL;
+	value ^= value >> 33;
+	return value;
+}
+
+/* Never 0. BPF computes it for each frame, the recorder when it reads a code object itself. */
+static inline __attribute__((always_inline)) __u32
+pyrec_code_fingerprint(const struct pyrec_code_facts *facts)
+{
+	__u64 hash = facts->address;
+
+	hash = pyrec_mix64(hash ^ facts->name);
+	hash = pyrec_mix64(hash + (facts->qualname ^ (facts->file << 20)));
+	hash = pyrec_mix64(hash + (facts->lines ^ ((__u64)facts->first_line << 40)));
+	hash = pyrec_mix64(hash + facts->version);
+	if (!facts->version)
+		for (int i = 0; i < 8; i++)
+			hash = (hash ^ facts->text[i]) * 0x9e3779b97f4a7c15ULL + (hash >> 29);
+	return (__u32)(hash >> 32) | 1;
+}
+
+#endif

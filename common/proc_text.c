@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "common/proc_text.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/strbuf.h"
+
+int proc_map_parse(char *line, struct proc_map *ret)
+{
+	static const char deleted[] = " (deleted)";
+	unsigned long long start, end, offset, inode;
+	unsigned int major, minor;
+	char flags[5];
+	int path_at = 0;
+	size_t nr;
+	char *path;
+
+	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, flags, &offset, &major,
+		   &minor, &inode, &path_at) != 7 ||
+	    path_at == 0)
+		return -EBADMSG;
+	path = line + path_at;
+	nr = strcspn(path, "\n");
+	path[nr] = '\0';
+	*ret = (struct proc_map){
+		.start = start,
+		.end = end,
+		.file_offset = offset,
+		.prot = (flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
+			(flags[2] == 'x' ? PROT_EXEC : 0),
+		.is_shared = flags[3] == 's',
+		.device_major = major,
+		.device_minor = minor,
+		.inode = inode,
+		.path = path,
+	};
+	if (nr > sizeof(deleted) - 1 && strcmp(path + nr - (sizeof(deleted) - 1), deleted) == 0) {
+		path[nr - (sizeof(deleted) - 1)] = '\0';
+		ret->is_deleted = true;
+	}
+	return 0;
+}
+
+int proc_stat_parse(const char *text, struct proc_stat *ret)
+{
+	/* comm may hold anything, also parentheses: its end is the last one. */
+	const char *open = strchr(text, '(');
+	const char *close = strrchr(text, ')');
+	unsigned long long fields[29] = {0}; /* by the numbers of proc(5) */
+	const char *at;
+	size_t nr;
+
+	if (!open || !close || close < open || close[1] != ' ' || close[2] == '\0')
+		return -EBADMSG;
+	*ret = (struct proc_stat){0};
+	nr = (size_t)(close - open - 1);
+	if (nr >= sizeof(ret->comm))
+		nr = sizeof(ret->comm) - 1;
+	memcpy(ret->comm, open + 1, nr);
+	at = close + 3; /* after the state */
+	for (int field = 4; field <= 28; field++) {
+		char *end;
+
+		fields[field] = strtoull(at, &end, 10);
+		if (end == at)
+			return -EBADMSG;
+		at = end;
+	}
+	ret->parent_pid = (uint32_t)fields[4];
+	ret->start_ticks = fields[22];
+	ret->start_code = fields[26];
+	ret->start_stack = fields[28];
+	return 0;
+}
+
+int proc_stat_read(uint32_t pid, struct proc_stat *ret)
+{
+	auto_free char *text = NULL;
+	char path[64];
+	size_t nr;
+	int error;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	error = proc_file_read(path, &text, &nr);
+	return error ? error : proc_stat_parse(text, ret);
+}
+
+int proc_file_read(const char *path, char **ret, size_t *nr)
+{
+	auto_close_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	auto_strbuf struct strbuf text = {0};
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		ssize_t got;
+
+		if (strbuf_reserve(&text, 4096))
+			return -ENOMEM;
+		got = read(fd, text.bytes + text.nr, 4096);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		text.nr += (size_t)got;
+	}
+	text.bytes[text.nr] = '\0';
+	*nr = text.nr;
+	*ret = no_free_ptr(text.bytes);
+	return 0;
+}
+
+int proc_numbers_visit(const char *path, int (*visit)(void *context, uint32_t number),
+		       void *context)
+{
+	DIR *directory = opendir(path);
+	const struct dirent *entry;
+	int ret = 0;
+
+	if (!directory)
+		return -errno;
+	while (ret == 0 && (entry = readdir(directory)) != NULL)
+		if (isdigit((unsigned char)entry->d_name[0]))
+			ret = visit(context, (uint32_t)strtoul(entry->d_name, NULL, 10));
+	closedir(directory);
+	return ret;
+}

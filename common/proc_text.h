@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Parsers of the text that /proc shows about processes (proc(5)). */
+#ifndef PYREC_COMMON_PROC_TEXT_H
+#define PYREC_COMMON_PROC_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/cleanup.h"
+
+/* One line of /proc/PID/maps. */
+struct proc_map {
+	uint64_t start;
+	uint64_t end;
+	uint64_t file_offset;
+	uint32_t prot; /* PROT_* */
+	bool is_shared;
+	uint32_t device_major;
+	uint32_t device_minor;
+	uint64_t inode;
+	const char *path; /* "" when anonymous; points into the line, which is changed */
+	bool is_deleted;  /* " (deleted)" was at the end of path; it is cut off */
+};
+
+/** Return: 0 or -EBADMSG. */
+must_check int proc_map_parse(char *line, struct proc_map *ret);
+
+/* What pyrec takes from /proc/PID/stat. */
+struct proc_stat {
+	char comm[32];
+	uint32_t parent_pid;
+	uint64_t start_ticks; /* since boot, USER_HZ */
+	uint64_t start_code;  /* 0 or 1 without permission */
+	uint64_t start_stack;
+};
+
+must_check int proc_stat_parse(const char *text, struct proc_stat *ret);
+/** Read and parse /proc/@pid/stat. Return: 0, -ENOENT or -ESRCH when it is gone, -EBADMSG. */
+must_check int proc_stat_read(uint32_t pid, struct proc_stat *ret);
+
+/** Whole small file into a malloc'd, NUL terminated buffer. Return: 0 or -errno. */
+must_check int proc_file_read(const char *path, char **ret, size_t *nr);
+
+/**
+ * Call @visit with each numeric entry of @path ("/proc", "/proc/7/task") until it returns
+ * non-zero; that is returned. Return: 0, -errno of opening, or @visit's value.
+ */
+int proc_numbers_visit(const char *path, int (*visit)(void *context, uint32_t number),
+		       void *context);
+
+#endif
