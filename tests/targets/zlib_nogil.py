@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A thread that lives in zlib without the GIL, beside a main thread that computes in Python."""
+
+import random
+import sys
+import threading
+import zlib
+from time import monotonic_ns
+
+import declared
+
+BUFFER_BYTES = 8 << 20
+
+
+def compress_buffers(deadline, buffer):
+    times = 0
+    while monotonic_ns() < deadline:
+        times += len(compress_once(buffer)) > 0
+    return times
+
+
+def compress_once(buffer):
+    return zlib.compress(buffer, 6)
+
+
+def zlib_thread(deadline, buffer, found):
+    begin = monotonic_ns()
+    compress_buffers(deadline, buffer)
+    found.update(tid=threading.get_native_id(), window=[begin, monotonic_ns()])
+
+
+def main_thread_work(deadline):
+    value = 1
+    while monotonic_ns() < deadline:
+        value = value * 31 % 1000003
+    return value
+
+
+def main(seconds):
+    words = [random.Random(7).randbytes(7) for _ in range(4096)]
+    chooser = random.Random(11)
+    buffer = b" ".join(chooser.choices(words, k=BUFFER_BYTES // 8))
+    found = {}
+    deadline = monotonic_ns() + int(seconds * 1e9)
+    thread = threading.Thread(target=zlib_thread, args=(deadline, buffer, found))
+    thread.start()
+    main_thread_work(deadline)
+    thread.join()
+    declared.emit(
+        zlib_tid=found["tid"],
+        window=found["window"],
+        callers=["zlib_thread", "compress_buffers", "compress_once"],
+        **declared.identity(),
+    )
+
+
+main(float(sys.argv[1]))
