@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #ifndef PYREC_REPORT_ONLY
 #include "record/cmd_record.h"
 #endif
@@ -15,9 +14,9 @@
 enum { EXIT_USAGE = 129 };
 
 struct command {
-	const char *name;
-	int (*run)(int argc,
-		   char **argv); /* argv[0] is the command's name; returns the exit status */
+	const char *name; /* NULL ends the table */
+	/* argv[0] is the command's name. Return: the exit status. */
+	int (*run)(int argc, char **argv);
 	const char *summary;
 };
 
@@ -29,17 +28,17 @@ static const struct command commands[] = {
     {"script", cmd_script, "print every sample in the form of perf script"},
     {"info", cmd_info, "show a recording's header, counts and losses"},
     {"dump", cmd_dump, "print every record of a recording in readable form"},
+    {NULL, NULL, NULL},
 };
 
 static void usage_print(FILE *out)
 {
 	fputs("Usage: pyrec COMMAND [OPTION…]\n\n"
-	      "Low overhead profiler of Python programs: records raw samples with eBPF, reports "
-	      "them\n"
-	      "anywhere.\n\n",
+	      "Low overhead profiler of Python programs: records raw samples with eBPF,\n"
+	      "reports them anywhere.\n\n",
 	      out);
-	for (size_t i = 0; i < array_size(commands); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	for (const struct command *command = commands; command->name; command++)
+		fprintf(out, "  %-8s %s\n", command->name, command->summary);
 	fputs(
 	    "\n  pyrec COMMAND --help tells each command's options; pyrec --version the version.\n",
 	    out);
@@ -51,9 +50,9 @@ int main(int argc, char **argv)
 		usage_print(stderr);
 		return EXIT_USAGE;
 	}
-	for (size_t i = 0; i < array_size(commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+	for (const struct command *command = commands; command->name; command++)
+		if (strcmp(argv[1], command->name) == 0)
+			return command->run(argc - 1, argv + 1);
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		puts("pyrec " PYREC_VERSION);
 		return 0;
