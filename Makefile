@@ -33,6 +33,9 @@ SOURCES := $(foreach room,$(ROOMS),$(sort $(wildcard $(room)/*.c)))
 OBJECTS := $(SOURCES:%.c=$(O)/%.o)
 RECORD_OBJECTS := $(filter $(O)/record/%,$(OBJECTS))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+HOSTBPF_TESTS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/hostbpf/test_*.c)))
+FUZZERS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+MAN_PAGES := $(patsubst Documentation/%.adoc,$(O)/man/%,$(sort $(wildcard Documentation/*.[15].adoc)))
 BPF_FLAVOURS = loop legacy
 SKELETONS := $(if $(REPORT_ONLY),,$(BPF_FLAVOURS:%=$(O)/bpf/pyrec_%.skel.h))
 
@@ -96,6 +99,101 @@ unit-tests: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)
 	$(Q)for test in $(UNIT_TESTS); do $$test || exit 1; done
 
+$(O)/tests/hostbpf/%: $(O)/tests/hostbpf/%.o $(O)/libpyrec.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+## hostbpf-tests: build the tests that run the BPF walk as plain C
+.PHONY: hostbpf-tests
+hostbpf-tests: $(HOSTBPF_TESTS)
+
+# libFuzzer comes with clang: the fuzzers and all they link are built apart, in $(O)/fuzz.
+$(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/libpyrec.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+.PHONY: fuzzers
+fuzzers: $(FUZZERS)
+
+.PHONY: fuzzers-clang
+fuzzers-clang:
+	$(Q)$(MAKE) --no-print-directory O=$(O)/fuzz CC=$(CLANG) SAN=address,fuzzer-no-link fuzzers
+
+# What `make sanitize` runs, with ASan and UBSan, in $(O)/san.
+.PHONY: sanitized
+sanitized:
+	$(Q)$(MAKE) --no-print-directory O=$(O)/san SAN=address,undefined pyrec unit-tests hostbpf-tests
+
+$(O)/man/%: Documentation/%.adoc
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)asciidoctor -b manpage -a reproducible -o $@ $<
+
+## man: build the man pages
+.PHONY: man
+man: $(MAN_PAGES)
+
+CHECK = O=$(O) MAKE="$(MAKE)" PYTHON=$(PYTHON) tests/check.sh
+
+## check: install what is missing, build, run every test; REQUIRE=all fails on a needless skip
+.PHONY: check
+check:
+	$(Q)tests/install-packages check
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(CHECK)
+
+## layers: check from the sources which room includes which
+## lint: check format, spelling, shell scripts and layers, as tests/pre-commit does
+## hostbpf: run the BPF walk as plain C over images of real processes
+## golden: files in, text out
+## sanitize: unit, hostbpf and golden tests with ASan and UBSan
+## fuzz-smoke: each fuzzer for a short while
+## docs-test: man pages against --help, and the format page against the code
+## test-e2e: record and report real programs (root)
+.PHONY: layers lint hostbpf golden sanitize fuzz-smoke docs-test test-e2e
+layers lint hostbpf golden sanitize fuzz-smoke docs-test test-e2e:
+	$(Q)$(CHECK) $(@:test-e2e=e2e)
+
+## tidy: clang-tidy over the sources
+.PHONY: tidy
+tidy: | $(SKELETONS)
+	$(Q)printf '%s\n' $(SOURCES) pyrec.c | xargs -P 2 -n 4 \
+		sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 $(filter -D% -I%,$(ALL_CFLAGS))' tidy
+
+## bench: cost per sample beside perf's, from one run (root); never part of check
+.PHONY: bench
+bench: all
+	$(Q)$(PYTHON) tests/bench/cost.py
+
+## demo: install what is missing, build, record a small program and show where its time goes
+.PHONY: demo
+demo:
+	$(Q)tests/install-packages build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo/demo.sh
+
+BIN_DIR = $(DESTDIR)$(PREFIX)/bin
+MAN_DIR = $(DESTDIR)$(PREFIX)/share/man
+HAS_ASCIIDOCTOR = $(shell command -v asciidoctor)
+
+## install: install pyrec and its man pages below PREFIX= (/usr/local), staged in DESTDIR=
+.PHONY: install
+install: all $(if $(HAS_ASCIIDOCTOR),$(MAN_PAGES))
+	$(Q)install -d $(BIN_DIR)
+	$(Q)install -m 0755 $(O)/pyrec $(BIN_DIR)/pyrec
+ifneq ($(HAS_ASCIIDOCTOR),)
+	$(Q)$(foreach page,$(MAN_PAGES),install -D -m 0644 $(page) \
+		$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+else
+	@echo '  asciidoctor is not installed: the man pages are left out'
+endif
+
+## uninstall: remove what install put there
+.PHONY: uninstall
+uninstall:
+	$(Q)rm -f $(BIN_DIR)/pyrec $(foreach page,$(MAN_PAGES), \
+		$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+
 ## help: list the targets
 .PHONY: help
 help:
@@ -106,4 +204,4 @@ help:
 clean:
 	$(Q)rm -rf build pyrec
 
--include $(OBJECTS:.o=.d) $(O)/pyrec.d $(UNIT_TESTS:%=%.d)
+-include $(OBJECTS:.o=.d) $(O)/pyrec.d $(UNIT_TESTS:%=%.d) $(HOSTBPF_TESTS:%=%.d) $(FUZZERS:%=%.d)
