@@ -6,6 +6,7 @@
 #ifndef PYREC_REPORT_CFI_TABLE_H
 #define PYREC_REPORT_CFI_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/cleanup.h"
@@ -16,33 +17,47 @@ struct cfi_table;
 enum cfi_rule_kind {
 	CFI_RULE_NONE,	 /* no FDE covers the pc */
 	CFI_RULE_OFFSET, /* CFA = cfa_register + cfa_offset */
-	CFI_RULE_PLT,	/* CFA = rsp + 8 + ((rip & 15) >= 11) * 8: gcc's and lld's PLT expression */
-	CFI_RULE_DEREF, /* CFA = *(cfa_register + cfa_offset) + cfa_add: DRAP, OpenSSL assembly */
-	CFI_RULE_SIGNAL,     /* the kernel's signal frame lies at rsp (__restore_rt) */
-	CFI_RULE_END,	     /* RA undefined: outermost frame */
+	CFI_RULE_PLT,	 /* CFA = rsp + cfa_offset + ((rip & 15) >= cfa_add) * 8: the expression of
+			  * binutils' (bfd/elfxx-x86.c, elf64-x86-64.c) and lld's PLTs */
+	CFI_RULE_DEREF,	 /* CFA = *(cfa_register + cfa_offset) + cfa_add: DRAP, OpenSSL assembly */
+	CFI_RULE_SIGNAL, /* the kernel's signal frame lies at rsp (__restore_rt) */
+	CFI_RULE_END,	 /* RA undefined: outermost frame */
 	CFI_RULE_EXPRESSION, /* any other expression: unwind_libunwind.c */
 };
 
 /* How one callee-saved register of the caller is found. */
 enum cfi_register_kind {
-	CFI_REGISTER_SAME,	/* unchanged */
-	CFI_REGISTER_AT_CFA,	/* at CFA + offset */
-	CFI_REGISTER_AT_OWN,	/* at the register's own value + offset (DRAP: rbp = *(rbp + 0)) */
-	CFI_REGISTER_UNDEFINED, /* lost */
+	CFI_REGISTER_SAME,	  /* unchanged */
+	CFI_REGISTER_AT_CFA,	  /* at CFA + offset */
+	CFI_REGISTER_AT_REGISTER, /* at register base + offset (DRAP: r15 = *(rbp - 8)) */
+	CFI_REGISTER_UNDEFINED,	  /* lost */
 };
 
 struct cfi_register_rule {
 	uint8_t kind; /* enum cfi_register_kind */
+	uint8_t base; /* DWARF number */
 	int32_t offset;
 };
+
+enum { CFI_SAVED_RBX, CFI_SAVED_RBP, CFI_SAVED_R12, CFI_SAVED_NR = 6 }; /* …, r13, r14, r15 */
+
+/** DWARF number of saved[@index] (x86-64 psABI 1.0, figure 3.36). */
+static inline uint8_t cfi_saved_register(unsigned int index)
+{
+	static const uint8_t registers[CFI_SAVED_NR] = {3, 6, 12, 13, 14, 15};
+
+	return registers[index];
+}
 
 struct cfi_rule {
 	uint8_t kind;	      /* enum cfi_rule_kind */
 	uint8_t cfa_register; /* DWARF number: 7 rsp, 6 rbp, 3 rbx, 10 r10, 12 r12, 13 r13, … */
+	uint8_t is_signal;    /* its caller was interrupted at its pc, it made no call */
+	uint8_t saved_mask;   /* those of saved[] that are not CFI_REGISTER_SAME */
 	int32_t cfa_offset;
 	int32_t cfa_add;
 	int32_t ra_offset; /* return address at CFA + this */
-	struct cfi_register_rule rbx, rbp, r12, r13, r14, r15;
+	struct cfi_register_rule saved[CFI_SAVED_NR];
 };
 
 /** Compile; bounded in time and memory by the size of .eh_frame. A damaged FDE costs only itself.
