@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "report/location.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/hash.h"
+#include "common/vec.h"
+#include "report/escape.h"
+#include "report/module.h"
+
+#define UNKNOWN_NAME "[unknown]"
+
+void location_table_init(struct location_table *table, const struct bundle *bundle,
+			 struct code_table *codes)
+{
+	*table = (struct location_table){.bundle = bundle, .codes = codes};
+}
+
+void location_table_deinit(struct location_table *table)
+{
+	free(table->items);
+	free(table->keys);
+	id_index_deinit(&table->index);
+	intern_deinit(&table->texts);
+	*table = (struct location_table){0};
+}
+
+static uint32_t location_hash(const struct location_key *key)
+{
+	return (uint32_t)hash_mix64(hash_mix64(key->object) ^ key->address);
+}
+
+static bool location_find(const struct location_table *table, const struct location_key *key,
+			  uint32_t *ret)
+{
+	uint32_t hash = location_hash(key);
+
+	for (const struct id_slot *slot = id_index_first(&table->index, hash); slot;
+	     slot = id_index_next(&table->index, slot)) {
+		const struct location_key *known = &table->keys[slot->id];
+
+		if (slot->hash == hash && known->object == key->object &&
+		    known->address == key->address) {
+			*ret = slot->id;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int location_add(struct location_table *table, const struct location_key *key,
+			const struct location *location, uint32_t *ret)
+{
+	uint32_t id = (uint32_t)table->nr;
+	int error;
+
+	if (!location->symbol || !location->dso || table->nr >= ID_NONE)
+		return -ENOMEM;
+	error = vec_grow((void **)&table->items, &table->items_capacity, table->nr + 1,
+			 sizeof(*table->items));
+	if (error == 0)
+		error = vec_grow((void **)&table->keys, &table->keys_capacity, table->nr + 1,
+				 sizeof(*table->keys));
+	if (error == 0)
+		error = id_index_insert(&table->index, location_hash(key), id);
+	if (error)
+		return error;
+	table->items[id] = *location;
+	table->items[id].frame_id = ID_NONE;
+	table->keys[id] = *key;
+	table->nr++;
+	*ret = id;
+	return 0;
+}
+
+static const char *location_text(struct location_table *table, const char *text)
+{
+	auto_strbuf struct strbuf escaped = {0};
+
+	escape_append(&escaped, text, strlen(text));
+	return escaped.error ? NULL : intern_text(&table->texts, strbuf_text(&escaped));
+}
+
+/* GCC splits and clones the loop: _PyEval_EvalFrameDefault.cold, .part.0, .localalias. */
+static bool symbol_is_eval(const char *name)
+{
+	static const char eval[] = "_PyEval_EvalFrameDefault";
+	size_t nr = sizeof(eval) - 1;
+
+	return strncmp(name, eval, nr) == 0 && (name[nr] == '\0' || name[nr] == '.');
+}
+
+static void location_resolve_native(struct location_table *table, const struct mapping *mapping,
+				    uint64_t file_offset, struct location *ret)
+{
+	struct symbol symbol;
+	uint64_t vaddr;
+
+	ret->has_dso = true;
+	if (!mapping->module) {
+		ret->dso = "//anon";
+		return;
+	}
+	ret->dso = location_text(table, module_path(mapping->module));
+	if (module_vaddr(mapping->module, file_offset, &vaddr) ||
+	    module_symbol(mapping->module, vaddr, &symbol))
+		return;
+	ret->has_symbol = true;
+	ret->symbol = location_text(table, symbol.name);
+	ret->symbol_offset = vaddr - symbol.vaddr;
+	ret->is_eval = symbol_is_eval(symbol.name);
+}
+
+/* Keys of different kinds differ: module addresses are even, the others are marked odd. */
+static uint64_t location_object(enum location_kind kind, uint64_t number)
+{
+	return (number << 8) | ((uint64_t)kind << 1) | 1;
+}
+
+int location_find_native(struct location_table *table, const struct native_frame *frame,
+			 uint32_t *ret)
+{
+	const struct mapping *mapping = frame->mapping;
+	struct location location = {.kind = LOCATION_NATIVE,
+				    .line = LINE_NONE,
+				    .symbol = UNKNOWN_NAME,
+				    .dso = UNKNOWN_NAME};
+	struct location_key key = {.object = location_object(LOCATION_NATIVE, 0)};
+
+	if (mapping && mapping->module) {
+		key.object = (uint64_t)(uintptr_t)mapping->module;
+		key.address = native_frame_lookup_pc(frame) - mapping->start + mapping->file_offset;
+	} else if (mapping) {
+		key.address = 1;
+	}
+	if (location_find(table, &key, ret))
+		return 0;
+	if (mapping)
+		location_resolve_native(table, mapping, key.address, &location);
+	return location_add(table, &key, &location, ret);
+}
+
+static int location_resolve_python(struct location_table *table, const struct py_frame *frame,
+				   struct location *ret)
+{
+	struct code *code = code_table_find(table->codes, frame->code_id);
+	struct line_position position;
+	int64_t offset;
+	int error;
+
+	if (!code)
+		return 0;
+	if (code->symbol) {
+		ret->has_symbol = true;
+		ret->symbol = code->symbol;
+	}
+	if (code->file) {
+		ret->has_dso = true;
+		ret->dso = code->file;
+	}
+	offset = line_table_byte_offset(code->version_hex, frame->value);
+	ret->symbol_offset = offset < 0 ? 0 : (uint64_t)offset;
+	error = code_position(code, frame->value, &position);
+	if (error == 0)
+		ret->line = position.line;
+	return error == -ENOENT ? 0 : error;
+}
+
+int location_find_python(struct location_table *table, const struct py_frame *frame, uint32_t *ret)
+{
+	struct location_key key = {.object = location_object(LOCATION_PYTHON, frame->code_id),
+				   .address = (uint32_t)frame->value};
+	struct location location = {.kind = LOCATION_PYTHON,
+				    .line = LINE_NONE,
+				    .symbol = UNKNOWN_NAME,
+				    .dso = UNKNOWN_NAME};
+	int error;
+
+	if (location_find(table, &key, ret))
+		return 0;
+	error = location_resolve_python(table, frame, &location);
+	return error ? error : location_add(table, &key, &location, ret);
+}
+
+static const char *location_kernel_dso(struct location_table *table, const char *module)
+{
+	auto_strbuf struct strbuf name = {0};
+
+	strbuf_append_char(&name, '[');
+	escape_append(&name, module, strlen(module));
+	strbuf_append_char(&name, ']');
+	return name.error ? NULL : intern_text(&table->texts, strbuf_text(&name));
+}
+
+int location_find_kernel(struct location_table *table, uint64_t address, uint32_t *ret)
+{
+	struct location_key key = {.object = location_object(LOCATION_KERNEL, 0),
+				   .address = address};
+	struct location location = {.kind = LOCATION_KERNEL,
+				    .line = LINE_NONE,
+				    .symbol = UNKNOWN_NAME,
+				    .has_dso = true,
+				    .dso = "[kernel.kallsyms]"};
+	struct bundle_kernel_symbol symbol;
+
+	if (location_find(table, &key, ret))
+		return 0;
+	if (table->bundle && bundle_kernel_symbol(table->bundle, address, &symbol) == 0) {
+		location.has_symbol = true;
+		location.symbol = location_text(table, symbol.name);
+		location.symbol_offset = address - symbol.address;
+		if (symbol.module[0])
+			location.dso = location_kernel_dso(table, symbol.module);
+	}
+	return location_add(table, &key, &location, ret);
+}
+
+int location_find_note(struct location_table *table, const char *text, uint32_t *ret)
+{
+	struct location location = {
+	    .kind = LOCATION_NOTE, .line = LINE_NONE, .has_symbol = true, .dso = UNKNOWN_NAME};
+	struct location_key key = {.object = location_object(LOCATION_NOTE, 0)};
+	uint32_t text_id;
+	int error = intern_bytes(&table->texts, text, strlen(text), &text_id);
+
+	if (error)
+		return error;
+	key.address = text_id;
+	location.symbol = table->texts.items[text_id].text;
+	return location_find(table, &key, ret) ? 0 : location_add(table, &key, &location, ret);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What an address is called, found once for each distinct address: native addresses by
+ * (module, offset in the file), so that all processes that map a file share them; Python frames by
+ * (code object, instruction offset); kernel addresses as they are.
+ */
+#ifndef PYREC_REPORT_LOCATION_H
+#define PYREC_REPORT_LOCATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/id_index.h"
+#include "common/intern.h"
+#include "format/bundle.h"
+#include "format/payload.h"
+#include "report/code_table.h"
+#include "report/unwind.h"
+
+enum location_kind {
+	LOCATION_PYTHON,
+	LOCATION_NATIVE,
+	LOCATION_KERNEL,
+	LOCATION_NOTE, /* not a frame: what is missing at this place of the stack */
+};
+
+struct location {
+	enum location_kind kind;
+	bool has_symbol;    /* else symbol is "[unknown]" */
+	bool has_dso;	    /* else dso is "[unknown]" */
+	bool is_eval;	    /* native: the C evaluation loop of CPython */
+	int32_t line;	    /* Python only; LINE_NONE: not known */
+	const char *symbol; /* escaped, like dso */
+	const char *dso;    /* mapped file; Python: source file */
+	/* Into the symbol: bytes of machine code; Python: bytes of bytecode. 0 for kernel frames
+	 * without a symbol. */
+	uint64_t symbol_offset;
+	uint32_t frame_id; /* of the profile; ID_NONE until sample_frame_id() asks for it */
+	const char *text;  /* cache of the output; NULL at first */
+};
+
+struct location_key {
+	uint64_t object; /* kind, and the module's address or the code id */
+	uint64_t address;
+};
+
+struct location_table {
+	struct location *items;
+	struct location_key *keys;
+	size_t nr;
+	size_t items_capacity;
+	size_t keys_capacity;
+	struct id_index index;
+	struct intern texts;
+	const struct bundle *bundle; /* for kernel symbols; may be NULL */
+	struct code_table *codes;
+};
+
+/** @bundle and @codes are borrowed. */
+void location_table_init(struct location_table *table, const struct bundle *bundle,
+			 struct code_table *codes);
+void location_table_deinit(struct location_table *table);
+
+/* Ids of locations. Return: 0 or -ENOMEM. */
+must_check int location_find_native(struct location_table *table, const struct native_frame *frame,
+				    uint32_t *ret);
+must_check int location_find_python(struct location_table *table, const struct py_frame *frame,
+				    uint32_t *ret);
+must_check int location_find_kernel(struct location_table *table, uint64_t address, uint32_t *ret);
+/** @text is shown as it is, for example "[incomplete stack: torn]". */
+must_check int location_find_note(struct location_table *table, const char *text, uint32_t *ret);
+
+/** Borrowed until the next find. */
+static inline struct location *location_get(const struct location_table *table, uint32_t id)
+{
+	return &table->items[id];
+}
+
+#endif
