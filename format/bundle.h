@@ -58,7 +58,9 @@ struct bundle_kernel_symbol {
 	const char *module; /* "" for the kernel itself */
 };
 
-/* -- writing: begin, add …, end; the bytes go to perf_writer_finish() -- */
+/* -- writing: begin (with an empty @out), add …, end; the bytes go to perf_writer_finish().
+ *    Return: 0, -EINVAL (unsorted symbols, a name outside names), -EIO, -ENOMEM; @out is then as
+ *    before unless memory is out. -- */
 must_check int bundle_begin(struct strbuf *out);
 must_check int bundle_add_module(struct strbuf *out, const struct bundle_module *module);
 /** Sorted by address; only those hit, each with where its next neighbour begins. */
@@ -90,6 +92,7 @@ int64_t bundle_find(const struct bundle *bundle, const uint8_t *build_id, uint8_
 /** Unpack one; owned by @bundle until bundle_close(). Return: 0, -EBADMSG, -ENOMEM. */
 must_check int bundle_load(struct bundle *bundle, uint32_t index, const struct bundle_module **ret);
 
+uint32_t bundle_kernel_symbols_nr(const struct bundle *bundle);
 /** Name of the kernel function around @address. Return: 0 or -ENOENT. */
 must_check int bundle_kernel_symbol(const struct bundle *bundle, uint64_t address,
 				    struct bundle_kernel_symbol *ret);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Numbers shared by bundle_write.c and bundle_read.c; the layout is in pyrec.data(5). */
+#ifndef PYREC_FORMAT_BUNDLE_LAYOUT_H
+#define PYREC_FORMAT_BUNDLE_LAYOUT_H
+
+#define BUNDLE_MAGIC "PYRECBND"
+
+enum {
+	BUNDLE_MAGIC_BYTES = 8,
+	BUNDLE_HEADER_BYTES = 16, /* magic, u32 version, u32 0 */
+	BUNDLE_VERSION = 1,
+	BUNDLE_ENTRY_BYTES = 24, /* u32 kind, u32 head bytes, u64 packed, u64 unpacked bytes */
+	BUNDLE_ZSTD_LEVEL = 9,
+};
+
+enum bundle_entry_kind {
+	BUNDLE_ENTRY_END = 0,
+	BUNDLE_ENTRY_MODULE = 1,
+	BUNDLE_ENTRY_KERNEL_SYMBOLS = 2,
+};
+
+#endif
