@@ -133,11 +133,14 @@ static int run_cfa_instruction(struct cfi_run *run, uint8_t opcode)
 					? (int64_t)bytes_get_uleb128(at)
 					: (int64_t)scale(run, (uint64_t)bytes_get_sleb128(at));
 	}
-	/* The others change one half of a plain rule. */
-	if (state->cfa_is_expression)
-		return -EBADMSG;
-	if (opcode == DW_CFA_def_cfa_register)
+	/*
+	 * Each of the others changes one half. After an expression too: libgcrypt's assembly relies
+	 * on libgcc's way of keeping the offset from before.
+	 */
+	if (opcode == DW_CFA_def_cfa_register) {
+		state->cfa_is_expression = false;
 		state->cfa_register = bytes_get_uleb128(at);
+	}
 	if (opcode == DW_CFA_def_cfa_offset)
 		state->cfa_offset = (int64_t)bytes_get_uleb128(at);
 	if (opcode == DW_CFA_def_cfa_offset_sf)

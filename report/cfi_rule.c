@@ -64,6 +64,46 @@ static bool address_expression_match(struct bytes_cursor at, struct address_expr
 	       fits_int32(ret->add);
 }
 
+static int64_t get_constant(struct bytes_cursor *at)
+{
+	switch (bytes_get_u8(at)) {
+	case DW_OP_const1s:
+		return (int8_t)bytes_get_u8(at);
+	case DW_OP_const2s:
+		return (int16_t)bytes_get_u16(at);
+	case DW_OP_const4s:
+		return (int32_t)bytes_get_u32(at);
+	case DW_OP_consts:
+		return bytes_get_sleb128(at);
+	default:
+		at->failed = true;
+		return 0;
+	}
+}
+
+/* CFA - 8, aligned down, plus offset. The CFA is on the evaluator's stack from the start. */
+static bool aligned_expression_match(struct bytes_cursor at, struct cfi_register_rule *ret)
+{
+	int64_t alignment;
+	int64_t offset;
+
+	if (bytes_get_u8(&at) != DW_OP_lit8 || bytes_get_u8(&at) != DW_OP_minus)
+		return false;
+	alignment = -get_constant(&at);
+	if (bytes_get_u8(&at) != DW_OP_and)
+		return false;
+	offset = get_constant(&at);
+	if (bytes_get_u8(&at) != DW_OP_plus || at.failed || bytes_left(&at))
+		return false;
+	if (alignment < 1 || alignment > INT32_MAX || (alignment & (alignment - 1)) ||
+	    !fits_int32(offset))
+		return false;
+	ret->kind = CFI_REGISTER_AT_ALIGNED;
+	ret->base = (uint8_t)__builtin_ctzll((uint64_t)alignment);
+	ret->offset = (int32_t)offset;
+	return true;
+}
+
 /* Only the number that rip & 15 is compared with differs from one kind of PLT to another. */
 static bool plt_expression_match(struct bytes_cursor at, struct cfi_rule *rule)
 {
@@ -113,12 +153,24 @@ static int compile_cfa(const struct cfi_frames *frames, const struct cfi_state *
 	return 0;
 }
 
+static int compile_saved_expression(struct bytes_cursor expression, struct cfi_register_rule *rule)
+{
+	struct address_expression address;
+
+	if (aligned_expression_match(expression, rule))
+		return 0;
+	if (!address_expression_match(expression, &address) || address.is_dereferenced)
+		return 1;
+	rule->kind = CFI_REGISTER_AT_REGISTER;
+	rule->base = (uint8_t)address.base;
+	rule->offset = (int32_t)address.offset;
+	return 0;
+}
+
 /* Return: 0, or 1 when only an evaluator can find the register. */
 static int compile_saved(const struct cfi_frames *frames, const struct cfi_state_register *from,
 			 struct cfi_register_rule *rule)
 {
-	struct address_expression address;
-
 	switch (from->kind) {
 	case CFI_STATE_UNSET:
 	case CFI_STATE_SAME:
@@ -132,14 +184,7 @@ static int compile_saved(const struct cfi_frames *frames, const struct cfi_state
 		rule->offset = (int32_t)from->value;
 		return !fits_int32(from->value);
 	case CFI_STATE_EXPRESSION:
-		if (!address_expression_match(cfi_frames_cursor(frames, from->expression),
-					      &address) ||
-		    address.is_dereferenced)
-			return 1;
-		rule->kind = CFI_REGISTER_AT_REGISTER;
-		rule->base = (uint8_t)address.base;
-		rule->offset = (int32_t)address.offset;
-		return 0;
+		return compile_saved_expression(cfi_frames_cursor(frames, from->expression), rule);
 	default:
 		return 1;
 	}

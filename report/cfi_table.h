@@ -30,12 +30,13 @@ enum cfi_register_kind {
 	CFI_REGISTER_SAME,	  /* unchanged */
 	CFI_REGISTER_AT_CFA,	  /* at CFA + offset */
 	CFI_REGISTER_AT_REGISTER, /* at register base + offset (DRAP: r15 = *(rbp - 8)) */
+	CFI_REGISTER_AT_ALIGNED,  /* at ((CFA - 8) & -(1 << base)) + offset: Intel's compilers */
 	CFI_REGISTER_UNDEFINED,	  /* lost */
 };
 
 struct cfi_register_rule {
 	uint8_t kind; /* enum cfi_register_kind */
-	uint8_t base; /* DWARF number */
+	uint8_t base; /* DWARF number, or log2 of the alignment */
 	int32_t offset;
 };
 

@@ -8,6 +8,7 @@
 #define PYREC_REPORT_MODULE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/cleanup.h"
@@ -50,6 +51,9 @@ must_check int module_symbol(struct module *module, uint64_t vaddr, struct symbo
 struct cfi_table;
 /** Its compiled unwind table, or NULL when it has no .eh_frame. Owned by the module. */
 const struct cfi_table *module_cfi(struct module *module);
+
+/** @nr bytes of its code; NULL when its contents came from a bundle, which has no code. */
+const uint8_t *module_code(struct module *module, uint64_t vaddr, size_t nr);
 
 /** Its sections as the bundle or the local file has them; NULL when neither does. */
 const struct bundle_module *module_contents(struct module *module);

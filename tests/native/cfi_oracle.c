@@ -88,6 +88,17 @@ static bool location_is_at_register(const struct location *location, unsigned in
 	       is_breg(&location->ops[1], base, offset);
 }
 
+/* [CFA] 8 - alignment & offset + */
+static bool location_is_at_aligned(const struct location *location, unsigned int shift,
+				   int64_t offset)
+{
+	const Dwarf_Op *ops = location->ops;
+
+	return location->nr == 7 && ops[1].atom == DW_OP_lit8 && ops[2].atom == DW_OP_minus &&
+	       (int64_t)ops[3].number == -((int64_t)1 << shift) && ops[4].atom == DW_OP_and &&
+	       (int64_t)ops[5].number == offset && ops[6].atom == DW_OP_plus;
+}
+
 static bool saved_agrees(Dwarf_Frame *frame, unsigned int number,
 			 const struct cfi_register_rule *rule)
 {
@@ -105,6 +116,8 @@ static bool saved_agrees(Dwarf_Frame *frame, unsigned int number,
 		return location_is_at_cfa(&at, rule->offset);
 	case CFI_REGISTER_AT_REGISTER:
 		return location_is_at_register(&at, rule->base, rule->offset);
+	case CFI_REGISTER_AT_ALIGNED:
+		return location_is_at_aligned(&at, rule->base, rule->offset);
 	default:
 		return false;
 	}

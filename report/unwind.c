@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "report/unwind.h"
+
+#include <asm/perf_regs.h>
+#include <errno.h>
+
+#include "common/hash.h"
+#include "common/vec.h"
+#include "report/cfi_rule.h"
+#include "report/cfi_table.h"
+#include "report/module.h"
+#include "report/unwind_libunwind.h"
+#include "report/unwind_state.h"
+
+enum { PLACES_NR = 128 };
+
+/* What a mapping's code is looked up in; found once for each place where a module is mapped. */
+struct code_place {
+	struct module *module;
+	uint64_t shift; /* mapping's start less its file offset */
+	uint64_t bias;	/* address less vaddr */
+	const struct cfi_table *cfi;
+};
+
+struct unwinder {
+	struct native_frame *frames;
+	size_t nr;
+	size_t capacity;
+	struct libunwind_stepper *stepper;
+	struct code_place places[PLACES_NR];
+
+	/* The sample in work. */
+	const struct address_space *space;
+	struct stack_dump dump;
+	struct unwind_registers registers;
+	const struct mapping *last_mapping;
+};
+
+/* What a step comes to: on to the caller, or one of enum unwind_end, or -ENOMEM. */
+enum { STEP_ON = 0x100 };
+
+static const struct cfi_rule no_rule = {.kind = CFI_RULE_NONE};
+
+int unwinder_create(struct unwinder **ret)
+{
+	struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
+	int error;
+
+	if (!unwinder)
+		return -ENOMEM;
+	error = libunwind_stepper_create(&unwinder->stepper);
+	if (error) {
+		free(unwinder);
+		return error;
+	}
+	*ret = unwinder;
+	return 0;
+}
+
+void unwinder_destroy(struct unwinder *unwinder)
+{
+	if (!unwinder)
+		return;
+	libunwind_stepper_destroy(unwinder->stepper);
+	free(unwinder->frames);
+	free(unwinder);
+}
+
+/* -- registers of the sample -- */
+
+int sample_register(const struct record_sample *sample, uint64_t regs_mask,
+		    unsigned int perf_register, uint64_t *ret)
+{
+	uint64_t bit;
+
+	if (!sample->regs || perf_register >= 64)
+		return -ENOENT;
+	bit = UINT64_C(1) << perf_register;
+	if (!(regs_mask & bit))
+		return -ENOENT;
+	*ret = sample->regs[__builtin_popcountll(regs_mask & (bit - 1))];
+	return 0;
+}
+
+static void read_sample_registers(const struct record_sample *sample, uint64_t regs_mask,
+				  struct unwind_registers *ret)
+{
+	/* By DWARF number. */
+	static const uint8_t perf_registers[DWARF_REGISTERS_NR] = {
+	    PERF_REG_X86_AX,  PERF_REG_X86_DX,	PERF_REG_X86_CX,  PERF_REG_X86_BX,
+	    PERF_REG_X86_SI,  PERF_REG_X86_DI,	PERF_REG_X86_BP,  PERF_REG_X86_SP,
+	    PERF_REG_X86_R8,  PERF_REG_X86_R9,	PERF_REG_X86_R10, PERF_REG_X86_R11,
+	    PERF_REG_X86_R12, PERF_REG_X86_R13, PERF_REG_X86_R14, PERF_REG_X86_R15,
+	    PERF_REG_X86_IP,
+	};
+
+	ret->known = 0;
+	for (unsigned int number = 0; number < DWARF_REGISTERS_NR; number++) {
+		uint64_t value;
+
+		if (sample_register(sample, regs_mask, perf_registers[number], &value) == 0)
+			register_set(ret, number, value);
+	}
+}
+
+/* -- rules of an address -- */
+
+static const struct mapping *find_code(struct unwinder *unwinder, uint64_t address)
+{
+	const struct mapping *mapping = unwinder->last_mapping;
+
+	if (!mapping || address < mapping->start || address >= mapping->end)
+		mapping = address_space_find(unwinder->space, address);
+	if (!mapping || !mapping->is_executable)
+		return NULL;
+	unwinder->last_mapping = mapping;
+	return mapping;
+}
+
+static const struct code_place *find_place(struct unwinder *unwinder, const struct mapping *mapping,
+					   uint64_t address)
+{
+	uint64_t shift = mapping->start - mapping->file_offset;
+	uint64_t hash = hash_mix64((uintptr_t)mapping->module ^ shift);
+	struct code_place *place = &unwinder->places[hash % PLACES_NR];
+	uint64_t vaddr;
+
+	if (place->module == mapping->module && place->shift == shift)
+		return place;
+	*place = (struct code_place){.module = mapping->module, .shift = shift};
+	if (module_vaddr(mapping->module, address - shift, &vaddr) == 0) {
+		place->bias = address - vaddr;
+		place->cfi = module_cfi(mapping->module);
+	}
+	return place;
+}
+
+static const struct cfi_rule *find_rule(struct unwinder *unwinder, const struct mapping *mapping,
+					uint64_t address)
+{
+	const struct code_place *place;
+
+	if (!mapping || !mapping->module)
+		return &no_rule;
+	place = find_place(unwinder, mapping, address);
+	return place->cfi ? cfi_table_find(place->cfi, address - place->bias) : &no_rule;
+}
+
+/* -- one frame -- */
+
+/* @address could not be read: it lies beyond the dump, or where no stack can be. */
+static int end_of_unreadable(const struct unwinder *unwinder, uint64_t address)
+{
+	return address >= unwinder->dump.start ? UNWIND_END_STACK_CUT : UNWIND_END_BAD;
+}
+
+/* Kept registers become unknown only where the stack was cut; others because of calls. */
+static int end_of_unknown(unsigned int number)
+{
+	return DWARF_KEPT_MASK >> number & 1 ? UNWIND_END_STACK_CUT : UNWIND_END_BAD;
+}
+
+static int find_cfa(const struct unwinder *unwinder, const struct cfi_rule *rule, uint64_t *ret)
+{
+	const struct unwind_registers *registers = &unwinder->registers;
+	uint64_t cfa;
+
+	if (!register_is_known(registers, rule->cfa_register))
+		return end_of_unknown(rule->cfa_register);
+	cfa = registers->values[rule->cfa_register] + (uint64_t)(int64_t)rule->cfa_offset;
+	if (rule->kind == CFI_RULE_PLT &&
+	    (registers->values[DWARF_RIP] & 15) >= (uint64_t)rule->cfa_add)
+		cfa += 8;
+	if (rule->kind == CFI_RULE_DEREF) {
+		if (!stack_dump_read(&unwinder->dump, cfa, &cfa))
+			return end_of_unreadable(unwinder, cfa);
+		cfa += (uint64_t)(int64_t)rule->cfa_add;
+	}
+	*ret = cfa;
+	return STEP_ON;
+}
+
+/* Where the caller's value is; 0: nowhere. */
+static uint64_t saved_address(const struct unwind_registers *registers,
+			      const struct cfi_register_rule *rule, uint64_t cfa)
+{
+	uint64_t offset = (uint64_t)(int64_t)rule->offset;
+
+	switch (rule->kind) {
+	case CFI_REGISTER_AT_CFA:
+		return cfa + offset;
+	case CFI_REGISTER_AT_REGISTER:
+		return register_is_known(registers, rule->base)
+			   ? registers->values[rule->base] + offset
+			   : 0;
+	case CFI_REGISTER_AT_ALIGNED:
+		return ((cfa - 8) & -(UINT64_C(1) << rule->base)) + offset;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * An epilogue that has popped a register is still said to have it saved, now below rsp: the
+ * register holds the caller's value again. A slot beyond a cut dump makes it unknown, which
+ * matters only if a later frame needs it.
+ */
+static void restore_saved(const struct unwinder *unwinder, const struct cfi_rule *rule,
+			  uint64_t cfa, struct unwind_registers *caller)
+{
+	const struct unwind_registers *registers = &unwinder->registers;
+
+	for (unsigned int mask = rule->saved_mask; mask; mask &= mask - 1) {
+		unsigned int index = (unsigned int)__builtin_ctz(mask);
+		unsigned int number = cfi_saved_register(index);
+		uint64_t address = saved_address(registers, &rule->saved[index], cfa);
+		uint64_t value;
+
+		if (address && address < registers->values[DWARF_RSP])
+			continue;
+		if (address && stack_dump_read(&unwinder->dump, address, &value))
+			register_set(caller, number, value);
+		else
+			caller->known &= ~(1U << number);
+	}
+}
+
+static void keep_registers(const struct unwind_registers *registers, struct unwind_registers *ret)
+{
+	for (unsigned int index = 0; index < CFI_SAVED_NR; index++) {
+		unsigned int number = cfi_saved_register(index);
+
+		ret->values[number] = registers->values[number];
+	}
+	ret->known = registers->known & DWARF_KEPT_MASK;
+}
+
+static int step_by_rule(struct unwinder *unwinder, const struct cfi_rule *rule,
+			struct native_frame *frame)
+{
+	struct unwind_registers caller;
+	uint64_t return_address;
+	uint64_t slot;
+	uint64_t cfa = 0;
+	int step = find_cfa(unwinder, rule, &cfa);
+
+	if (step != STEP_ON)
+		return step;
+	/* Stacks grow down: without this a damaged one would be walked in circles. */
+	if (cfa <= frame->sp)
+		return UNWIND_END_BAD;
+	frame->cfa = cfa;
+	slot = cfa + (uint64_t)(int64_t)rule->ra_offset;
+	if (slot < frame->sp)
+		return UNWIND_END_BAD;
+	if (!stack_dump_read(&unwinder->dump, slot, &return_address))
+		return end_of_unreadable(unwinder, slot);
+
+	keep_registers(&unwinder->registers, &caller);
+	restore_saved(unwinder, rule, cfa, &caller);
+	register_set(&caller, DWARF_RSP, cfa);
+	register_set(&caller, DWARF_RIP, return_address);
+	unwinder->registers = caller;
+	return STEP_ON;
+}
+
+/* The kernel has put every register on the stack. An alternate stack's frame ends anywhere. */
+static int step_over_signal(struct unwinder *unwinder, struct native_frame *frame)
+{
+	struct unwind_registers caller = {0};
+
+	for (unsigned int number = 0; number < DWARF_REGISTERS_NR; number++) {
+		uint64_t address = frame->sp + (uint64_t)signal_frame_offset(number);
+		uint64_t value;
+
+		if (stack_dump_read(&unwinder->dump, address, &value))
+			register_set(&caller, number, value);
+	}
+	if (!register_is_known(&caller, DWARF_RSP) || !register_is_known(&caller, DWARF_RIP))
+		return UNWIND_END_STACK_CUT;
+	if (caller.values[DWARF_RSP] > frame->sp)
+		frame->cfa = caller.values[DWARF_RSP];
+	unwinder->registers = caller;
+	return STEP_ON;
+}
+
+static int step_by_libunwind(struct unwinder *unwinder, const struct cfi_rule *rule,
+			     struct native_frame *frame, bool is_return_address)
+{
+	int error = libunwind_step(unwinder->stepper, unwinder->space, &unwinder->dump,
+				   is_return_address, &unwinder->registers);
+
+	if (error == -ENOMEM)
+		return error;
+	if (error)
+		return UNWIND_END_BAD;
+	if (unwinder->registers.values[DWARF_RSP] > frame->sp)
+		frame->cfa = unwinder->registers.values[DWARF_RSP];
+	else if (!rule->is_signal)
+		return UNWIND_END_BAD;
+	return STEP_ON;
+}
+
+/*
+ * Is there a call before @address? E8 with a 32-bit distance, or FF /2 in one of its
+ * lengths (Intel SDM volume 2, CALL). Unknown bytes cannot say no.
+ */
+static bool may_follow_call(const struct mapping *mapping, uint64_t vaddr)
+{
+	const uint8_t *code = module_code(mapping->module, vaddr - 7, 7);
+
+	if (!code)
+		return true;
+	if (code[2] == 0xe8)
+		return true;
+	for (unsigned int bytes = 2; bytes <= 7; bytes++) {
+		const uint8_t *call = code + 7 - bytes;
+
+		if (call[0] == 0xff && (call[1] >> 3 & 7) == 2)
+			return true;
+	}
+	return false;
+}
+
+/* Code that may have made the call which returns to @address. */
+static bool is_believable_return(struct unwinder *unwinder, uint64_t address)
+{
+	const struct mapping *mapping = find_code(unwinder, address - 1);
+	const struct code_place *place;
+
+	if (!mapping)
+		return false;
+	if (!mapping->module)
+		return true;
+	place = find_place(unwinder, mapping, address - 1);
+	if (place->cfi &&
+	    cfi_table_find(place->cfi, address - 1 - place->bias)->kind == CFI_RULE_NONE)
+		return false;
+	return may_follow_call(mapping, address - place->bias);
+}
+
+static int step_by_frame_pointer(struct unwinder *unwinder, struct native_frame *frame)
+{
+	uint64_t frame_pointer = unwinder->registers.values[DWARF_RBP];
+	struct unwind_registers caller = {0};
+	uint64_t return_address;
+	uint64_t saved;
+
+	if (!register_is_known(&unwinder->registers, DWARF_RBP) || frame_pointer < frame->sp ||
+	    frame_pointer % 8 || !stack_dump_read(&unwinder->dump, frame_pointer, &saved) ||
+	    !stack_dump_read(&unwinder->dump, frame_pointer + 8, &return_address) ||
+	    !is_believable_return(unwinder, return_address))
+		return UNWIND_END_NO_CFI;
+	frame->cfa = frame_pointer + 16;
+	register_set(&caller, DWARF_RBP, saved);
+	register_set(&caller, DWARF_RSP, frame->cfa);
+	register_set(&caller, DWARF_RIP, return_address);
+	unwinder->registers = caller;
+	return STEP_ON;
+}
+
+static int step(struct unwinder *unwinder, struct native_frame *frame, uint32_t *caller_flags)
+{
+	bool is_return_address = !(frame->flags & NATIVE_FRAME_INTERRUPTED);
+	const struct cfi_rule *rule = find_rule(unwinder, frame->mapping,
+						frame->pc - is_return_address);
+	int ret;
+
+	/* A trampoline is returned to at its first byte, where the FDE may just begin. */
+	if (is_return_address && !rule->is_signal) {
+		const struct cfi_rule *at_pc = find_rule(unwinder, frame->mapping, frame->pc);
+
+		if (at_pc->is_signal) {
+			rule = at_pc;
+			is_return_address = false;
+		}
+	}
+	if (rule->is_signal)
+		frame->flags |= NATIVE_FRAME_SIGNAL;
+	switch (rule->kind) {
+	case CFI_RULE_END:
+		return UNWIND_END_COMPLETE;
+	case CFI_RULE_NONE:
+		*caller_flags = NATIVE_FRAME_GUESSED;
+		return step_by_frame_pointer(unwinder, frame);
+	case CFI_RULE_SIGNAL:
+		ret = step_over_signal(unwinder, frame);
+		break;
+	case CFI_RULE_EXPRESSION:
+		ret = step_by_libunwind(unwinder, rule, frame, is_return_address);
+		break;
+	default:
+		ret = step_by_rule(unwinder, rule, frame);
+		break;
+	}
+	*caller_flags = rule->is_signal ? NATIVE_FRAME_INTERRUPTED : 0;
+	return ret;
+}
+
+static int unwinder_append(struct unwinder *unwinder, const struct mapping *mapping, uint32_t flags)
+{
+	int error = vec_grow((void **)&unwinder->frames, &unwinder->capacity, unwinder->nr + 1,
+			     sizeof(*unwinder->frames));
+
+	if (error)
+		return error;
+	unwinder->frames[unwinder->nr++] = (struct native_frame){
+	    .pc = unwinder->registers.values[DWARF_RIP],
+	    .sp = unwinder->registers.values[DWARF_RSP],
+	    .mapping = mapping,
+	    .flags = flags,
+	};
+	return 0;
+}
+
+/* Return: enum unwind_end or -ENOMEM. */
+static int unwinder_walk(struct unwinder *unwinder)
+{
+	uint32_t flags = NATIVE_FRAME_INTERRUPTED;
+
+	while (unwinder->nr < UNWIND_FRAMES_MAX) {
+		uint64_t pc = unwinder->registers.values[DWARF_RIP];
+		const struct mapping *mapping = find_code(unwinder,
+							  pc - !(flags & NATIVE_FRAME_INTERRUPTED));
+		int ret;
+
+		/* Threads and old start-up code end with a zero where the return address is. */
+		if (unwinder->nr && pc == 0)
+			return UNWIND_END_COMPLETE;
+		if (unwinder->nr && !mapping)
+			return UNWIND_END_BAD;
+		ret = unwinder_append(unwinder, mapping, flags);
+		if (!ret)
+			ret = step(unwinder, &unwinder->frames[unwinder->nr - 1], &flags);
+		if (ret != STEP_ON)
+			return ret;
+	}
+	return UNWIND_END_LIMIT;
+}
+
+int unwinder_run(struct unwinder *unwinder, const struct address_space *space, uint64_t regs_mask,
+		 const struct record_sample *sample, struct native_stack *ret)
+{
+	int end = UNWIND_END_NO_DATA;
+
+	unwinder->nr = 0;
+	unwinder->space = space;
+	unwinder->last_mapping = NULL;
+	if (sample->regs_abi == PERF_SAMPLE_REGS_ABI_64)
+		read_sample_registers(sample, regs_mask, &unwinder->registers);
+	if (sample->regs_abi == PERF_SAMPLE_REGS_ABI_64 &&
+	    register_is_known(&unwinder->registers, DWARF_RSP) &&
+	    register_is_known(&unwinder->registers, DWARF_RIP)) {
+		unwinder->dump = (struct stack_dump){
+		    .start = unwinder->registers.values[DWARF_RSP],
+		    .bytes = sample->stack,
+		    .nr = sample->stack ? sample->stack_bytes : 0,
+		};
+		end = unwinder_walk(unwinder);
+	}
+	if (end < 0)
+		return end;
+	*ret = (struct native_stack){
+	    .frames = unwinder->frames, .nr = (uint32_t)unwinder->nr, .end = end};
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * libunwind's remote unwinder over recorded bytes, with accessors of our own: for the few rows that
+ * need a DWARF expression, and as the oracle of tests. The one libunwind user.
+ */
+#ifndef PYREC_REPORT_UNWIND_LIBUNWIND_H
+#define PYREC_REPORT_UNWIND_LIBUNWIND_H
+
+#include "common/cleanup.h"
+#include "report/address_space.h"
+#include "report/unwind_state.h"
+
+struct libunwind_stepper;
+
+must_check int libunwind_stepper_create(struct libunwind_stepper **ret);
+void libunwind_stepper_destroy(struct libunwind_stepper *stepper);
+
+/**
+ * From the frame of @registers (rip and rsp known) to its caller. @is_return_address: rip stands
+ * behind a call. Return: 0; -ENOENT: no FDE there; -EFAULT: it needs what was not recorded;
+ * -ENOMEM.
+ */
+must_check int libunwind_step(struct libunwind_stepper *stepper, const struct address_space *space,
+			      const struct stack_dump *dump, bool is_return_address,
+			      struct unwind_registers *registers);
+
+/**
+ * The whole stack by libunwind alone, its own guesses included: pcs as unwound, leaf first, at most
+ * @max. Return: their number or -errno.
+ */
+must_check int libunwind_walk(struct libunwind_stepper *stepper, const struct address_space *space,
+			      const struct stack_dump *dump,
+			      const struct unwind_registers *registers, uint64_t *pcs,
+			      unsigned int max);
+
+#endif
