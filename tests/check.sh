@@ -112,7 +112,7 @@ stage_layers() {
 stage_golden() {
 	heading "golden"
 	build all || return
-	PYREC=$O/pyrec run_pytest golden tests/golden
+	PYREC=$(realpath -m "$O/pyrec") run_pytest golden tests/golden
 }
 
 stage_hostbpf() {
@@ -131,7 +131,7 @@ stage_sanitize() {
 		binaries "$O/san" tests/hostbpf test_
 	)
 	run_cmocka "${tests[@]}"
-	PYREC=$O/san/pyrec run_pytest "golden, sanitized" tests/golden
+	PYREC=$(realpath -m "$O/san/pyrec") run_pytest "golden, sanitized" tests/golden
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
@@ -153,13 +153,13 @@ stage_docs_test() {
 	heading "docs-test"
 	[ -d tests/docs ] || return 0
 	build all || return
-	PYREC=$O/pyrec run_pytest docs-test tests/docs
+	PYREC=$(realpath -m "$O/pyrec") run_pytest docs-test tests/docs
 }
 
 stage_e2e() {
 	heading "e2e"
 	build all || return
-	PYREC=$O/pyrec run_pytest e2e -v tests/e2e
+	PYREC=$(realpath -m "$O/pyrec") run_pytest e2e -v tests/e2e
 }
 
 stages=("$@")

@@ -28,8 +28,8 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, .m_name = "spinext", .m_size = -1, .m_methods = methods};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "spinext", .m_size = -1,
+					.m_methods = methods};
 
 PyMODINIT_FUNC PyInit_spinext(void)
 {

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Fixtures of the end-to-end tests."""
+
+import tempfile
+
+import pytest
+
+from pyrec_harness import MINORS, find_python
+
+
+@pytest.fixture
+def workdir():
+    """A folder that is gone after the test; short, so that paths of targets stay readable."""
+    with tempfile.TemporaryDirectory(prefix="pyrec-e2e-") as folder:
+        yield folder
+
+
+@pytest.fixture(params=MINORS + ["system"])
+def python(request):
+    return find_python(request.param)
+
+
+@pytest.fixture(params=MINORS)
+def pyenv_python(request):
+    return find_python(request.param)

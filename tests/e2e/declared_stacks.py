@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Is a recorded stack one that its program declared possible (tests/targets/declared.py)?
+
+Python frames must agree in order, name, file and line; declared C functions must stand where they
+are declared and nowhere else. What else stands in the stack must belong to the interpreter, libc,
+the loader, the vdso or the kernel, and may stand only where a gap is declared or above the leaf.
+"""
+
+import os
+import re
+
+FILLERS = re.compile(
+    r"^(python3?(\.\d+)?|libpython3[\d.]*\.so.*|libc\.so\.6|libm\.so\.6|ld-linux-x86-64\.so\.2"
+    r"|\[vdso\])$"
+)
+
+
+def is_filler(frame):
+    """A frame that no program declares: of the interpreter, its own modules, libc, the kernel."""
+    if frame.kind == "k":
+        return True
+    if frame.kind != "n":
+        return False
+    return bool(FILLERS.match(os.path.basename(frame.dso))) or "/lib-dynload/" in frame.dso
+
+
+def is_declared(frame, declared):
+    if "native" in declared:
+        names_agree = frame.name == declared["native"]
+        return frame.kind == "n" and names_agree and declared["object"] in frame.dso
+    lines = declared["lines"] or [0]
+    names_agree = frame.kind == "p" and frame.name == declared["python"]
+    return names_agree and frame.dso == declared["file"] and frame.line in lines
+
+
+def find_difference(frames, declared):
+    """Why frames (root first) are not the declared stack; None when they are."""
+    at = 0
+    for expected in declared:
+        begin = at
+        while at < len(frames) and not is_declared(frames[at], expected):
+            if not is_filler(frames[at]):
+                return f"frame {at}: {frames[at]} where {expected} is declared"
+            at += 1
+        if at == len(frames):
+            return f"the stack ends where {expected} is declared"
+        if at > begin and not expected["gap"]:
+            return f"frame {begin}: {frames[begin]} where no gap is declared before {expected}"
+        at += 1
+    for frame in frames[at:]:
+        if not is_filler(frame):
+            return f"{frame} above the declared leaf"
+    return None
+
+
+def has_native_root(frames):
+    """Unwound to the end: the outermost frame is where the kernel or clone() started the thread."""
+    return bool(frames) and frames[0].kind == "n" and is_filler(frames[0])
+
+
+def find_impossible(samples, stacks):
+    """(sample, why) for every sample that is none of the declared stacks. Pairs by leaf name, so
+    that the reason tells of the alternative that was meant."""
+    impossible = []
+    for sample in samples:
+        differences = [find_difference(sample.frames, stack) for stack in stacks]
+        if not has_native_root(sample.frames):
+            impossible.append((sample, "not unwound to the outermost frame"))
+        elif all(differences):
+            impossible.append((sample, nearest(sample, stacks, differences)))
+    return impossible
+
+
+def nearest(sample, stacks, differences):
+    """The difference to the alternative with most Python frames in common."""
+    names = sample.python_names()
+
+    def common(index):
+        declared = [frame.get("python") for frame in stacks[index] if "python" in frame]
+        agreed = 0
+        while agreed < min(len(names), len(declared)) and names[agreed] == declared[agreed]:
+            agreed += 1
+        return agreed - abs(len(names) - len(declared)) / 1000
+
+    return differences[max(range(len(stacks)), key=common)]
+
+
+def describe(impossible, samples):
+    """Text for an assertion: how many, and the first few whole."""
+    lines = [f"{len(impossible)} of {len(samples)} samples are impossible stacks"]
+    for sample, why in impossible[:5]:
+        lines.append(f"{sample.time_ns}: {why}")
+        lines += [f"    {f.kind} {f.name}:{f.line} ({f.dso})" for f in sample.frames[-60:]]
+    return "\n".join(lines)
