@@ -213,6 +213,8 @@ HEADER = re.compile(
     r"(?P<s>\d+)\.(?P<us>\d{6}):\s+(?P<period>\d+)\s+(?P<event>\S+?):\s*$"
 )
 FRAME = re.compile(r"^\s+(?P<ip>[0-9a-f]+) (?P<symbol>.*) \((?P<dso>[^()]*(?:\([^()]*\))?)\)$")
+# How a script with lines appends them to a Python symbol.
+LINE_MARK = ":"
 KERNEL_BEGIN = 0xFFFF800000000000
 
 
