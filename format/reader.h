@@ -17,9 +17,17 @@ struct perf_reader;
 /* What is wrong, where. */
 struct read_error {
 	int code;	 /* -errno */
-	uint64_t offset; /* in the file */
-	char what[160];	 /* a clause: "is not a perf.data file" */
+	uint64_t offset; /* in the file; READ_ERROR_NO_OFFSET: the file could not be opened */
+	char what[160];	 /* a clause: "not a perf.data file" */
 };
+
+#define READ_ERROR_NO_OFFSET UINT64_MAX
+
+/** Fill @error. Return: @code. */
+int read_error_set(struct read_error *error, int code, uint64_t offset, const char *format, ...)
+    printf_like(4, 5);
+/** Log "PATH: at offset N: what" on one line; "-" is called "standard input". */
+void read_error_log(const char *path, const struct read_error *error);
 
 struct perf_reader_event {
 	struct perf_event_attr attr;
@@ -47,7 +55,10 @@ struct perf_reader_facts {
 	bool is_pipe;
 	bool is_compressed;
 	bool is_pyrec;	    /* has a pyrec bundle footer, or its first record is a pyrec envelope */
-	bool is_unfinished; /* a pyrec file without a footer: the recorder was killed */
+	bool is_unfinished; /* the recorder was killed, or the end of the file is missing */
+	uint32_t compression_ratio; /* as the file states it; 0: it does not */
+	uint64_t inflated_bytes;    /* unpacked so far from compressed records */
+	uint64_t deflated_bytes;    /* and what they took */
 };
 
 struct perf_build_id {
@@ -59,14 +70,15 @@ struct perf_build_id {
 };
 
 /**
- * Open @path ("-": stdin, pipe format). A missing file, an empty one, a directory, a foreign or
- * big-endian one each give their own sentence in @error.
+ * Open @path ("-": stdin; either format when it is a file, else the pipe format). A missing file,
+ * an empty one, a directory, a foreign or big-endian one each give their own sentence in @error.
  * Return: 0 or @error->code.
  */
 must_check int perf_reader_open(const char *path, struct perf_reader **ret,
 				struct read_error *error);
 void perf_reader_close(struct perf_reader *reader);
 
+/** Never none. In pipe format more may come with later records: ask again after each. */
 const struct perf_reader_event *perf_reader_events(const struct perf_reader *reader, uint32_t *nr);
 const struct perf_reader_facts *perf_reader_facts(const struct perf_reader *reader);
 const struct perf_build_id *perf_reader_build_ids(const struct perf_reader *reader, uint32_t *nr);
@@ -85,7 +97,8 @@ struct raw_record {
 must_check int perf_reader_next(struct perf_reader *reader, struct raw_record *ret,
 				struct read_error *error);
 
-/** The bundle's bytes, borrowed (mapped), or NULL when there is none. */
-const uint8_t *perf_reader_bundle(const struct perf_reader *reader, uint64_t *nr);
+/** The bundle's bytes, read at the first call and borrowed from the reader; NULL when there is none
+ *  or it cannot be read. */
+const uint8_t *perf_reader_bundle(struct perf_reader *reader, uint64_t *nr);
 
 #endif
