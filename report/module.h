@@ -18,9 +18,9 @@ struct modules;
 struct module;
 
 struct modules_options {
-	const struct bundle *bundle; /* NULL: none */
-	bool use_local_files;	     /* look at the mapped path on this machine, build id checked */
-	const char *symfs;	     /* root for local files; NULL: "/" */
+	struct bundle *bundle; /* NULL: none; borrowed */
+	bool use_local_files;  /* look at the mapped path on this machine, build id checked */
+	const char *symfs;     /* root for local files; NULL: "/" */
 };
 
 must_check int modules_create(const struct modules_options *options, struct modules **ret);
@@ -44,8 +44,9 @@ struct symbol {
 	uint64_t bytes;
 };
 
-/** The sized function around @vaddr; ties: GLOBAL before LOCAL, no dot suffix, larger size. Never
- *  the nearest preceding one. Return: 0 or -ENOENT. */
+/** The function around @vaddr; of several that begin there: sized, GLOBAL before LOCAL before WEAK,
+ * no dot suffix, larger, fewer leading underscores, longer. Never the nearest preceding one: one
+ *  without a size ends with its FDE. Return: 0, -ENOENT, -ENOMEM. */
 must_check int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret);
 
 struct cfi_table;

@@ -367,7 +367,7 @@ static int step(struct unwinder *unwinder, struct native_frame *frame, uint32_t 
 	int ret;
 
 	/* A trampoline is returned to at its first byte, where the FDE may just begin. */
-	if (is_return_address && !rule->is_signal) {
+	if (is_return_address && rule->kind == CFI_RULE_NONE) {
 		const struct cfi_rule *at_pc = find_rule(unwinder, frame->mapping, frame->pc);
 
 		if (at_pc->is_signal) {

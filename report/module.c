@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "report/module.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "common/hash.h"
+#include "common/strbuf.h"
+#include "report/cfi_table.h"
+#include "report/module_file.h"
+#include "report/symbol_table.h"
+
+enum { FILE_PAGE_BYTES = 4096 };
+
+struct module {
+	struct modules *modules;
+	char *path;
+	uint8_t build_id[20];
+	uint8_t build_id_nr;
+
+	bool is_loaded; /* contents and file: NULL when there are none */
+	bool is_cfi_loaded;
+	bool is_symbols_loaded;
+	const struct bundle_module *contents;
+	struct module_file *file;
+	struct cfi_table *cfi;
+	struct symbol_table *symbols;
+
+	UT_hash_handle hh;
+	uint32_t key_nr;
+	char key[]; /* build id length, build id, path */
+};
+
+struct modules {
+	struct bundle *bundle;
+	bool use_local_files;
+	char *symfs;
+	struct module *by_key;
+};
+
+int modules_create(const struct modules_options *options, struct modules **ret)
+{
+	struct modules *modules = calloc(1, sizeof(*modules));
+
+	if (!modules)
+		return -ENOMEM;
+	modules->bundle = options->bundle;
+	modules->use_local_files = options->use_local_files;
+	if (options->symfs) {
+		modules->symfs = strdup(options->symfs);
+		if (!modules->symfs) {
+			free(modules);
+			return -ENOMEM;
+		}
+	}
+	*ret = modules;
+	return 0;
+}
+
+static void module_destroy(struct module *module)
+{
+	cfi_table_destroy(module->cfi);
+	symbol_table_destroy(module->symbols);
+	module_file_close(module->file);
+	free(module->path);
+	free(module);
+}
+
+void modules_destroy(struct modules *modules)
+{
+	struct module *module;
+	struct module *next;
+
+	if (!modules)
+		return;
+	HASH_ITER (hh, modules->by_key, module, next) {
+		HASH_DEL(modules->by_key, module);
+		module_destroy(module);
+	}
+	free(modules->symfs);
+	free(modules);
+}
+
+static struct module *module_create(struct modules *modules, const uint8_t *build_id,
+				    uint8_t build_id_nr, const char *path, const struct strbuf *key)
+{
+	struct module *module = calloc(1, sizeof(*module) + key->nr);
+
+	if (!module)
+		return NULL;
+	module->modules = modules;
+	module->path = strdup(path);
+	if (!module->path) {
+		free(module);
+		return NULL;
+	}
+	if (build_id_nr)
+		memcpy(module->build_id, build_id, build_id_nr);
+	module->build_id_nr = build_id_nr;
+	module->key_nr = (uint32_t)key->nr;
+	memcpy(module->key, key->bytes, key->nr);
+	return module;
+}
+
+struct module *modules_get(struct modules *modules, const uint8_t *build_id, uint8_t build_id_nr,
+			   const char *path)
+{
+	auto_strbuf struct strbuf key = {0};
+	struct module *module;
+
+	if (build_id_nr > sizeof(module->build_id))
+		build_id_nr = sizeof(module->build_id);
+	strbuf_append_u8(&key, build_id_nr);
+	if (build_id_nr)
+		strbuf_append(&key, build_id, build_id_nr);
+	strbuf_append_text(&key, path);
+	if (key.error)
+		return NULL;
+	HASH_FIND(hh, modules->by_key, key.bytes, (unsigned int)key.nr, module);
+	if (module)
+		return module;
+	module = module_create(modules, build_id, build_id_nr, path, &key);
+	if (!module)
+		return NULL;
+	HASH_ADD(hh, modules->by_key, key, module->key_nr, module);
+	if (!module->hh.tbl) {
+		module_destroy(module);
+		return NULL;
+	}
+	return module;
+}
+
+const char *module_path(const struct module *module)
+{
+	return module->path;
+}
+
+const uint8_t *module_build_id(const struct module *module, uint8_t *nr)
+{
+	*nr = module->build_id_nr;
+	return module->build_id;
+}
+
+/* -- contents -- */
+
+static const struct bundle_module *find_in_bundle(const struct module *module)
+{
+	struct bundle *bundle = module->modules->bundle;
+	const struct bundle_module *contents;
+	int64_t index;
+
+	if (!bundle)
+		return NULL;
+	index = bundle_find(bundle, module->build_id, module->build_id_nr, module->path);
+	if (index < 0 || bundle_load(bundle, (uint32_t)index, &contents))
+		return NULL;
+	return contents;
+}
+
+const struct bundle_module *module_contents(struct module *module)
+{
+	const struct modules *modules = module->modules;
+
+	if (module->is_loaded)
+		return module->contents;
+	module->is_loaded = true;
+	module->contents = find_in_bundle(module);
+	if (!module->contents && modules->use_local_files &&
+	    module_file_open(modules->symfs, module->path, module->build_id, module->build_id_nr,
+			     &module->file) == 0)
+		module->contents = module_file_contents(module->file);
+	return module->contents;
+}
+
+const uint8_t *module_code(struct module *module, uint64_t vaddr, size_t nr)
+{
+	if (!module_contents(module) || !module->file)
+		return NULL;
+	return module_file_code(module->file, vaddr, nr);
+}
+
+static bool segment_has(const struct bundle_segment *segment, uint64_t file_offset, uint64_t slack)
+{
+	uint64_t start = segment->file_offset & ~slack;
+	uint64_t bytes = segment->file_bytes + (segment->file_offset - start);
+
+	return file_offset >= start && file_offset - start < ((bytes + slack) & ~slack);
+}
+
+/*
+ * The segment whose mapping shows byte @file_offset. Whole pages are mapped, so a page that two
+ * segments share is in two mappings: code is what is asked for, then what is nearest.
+ */
+static const struct bundle_segment *find_segment(const struct bundle_module *contents,
+						 uint64_t file_offset)
+{
+	for (unsigned int pass = 0; pass < 4; pass++) {
+		bool wants_code = pass % 2 == 0;
+		uint64_t slack = pass < 2 ? 0 : FILE_PAGE_BYTES - 1;
+
+		for (uint32_t i = 0; i < contents->segments_nr; i++) {
+			const struct bundle_segment *segment = &contents->segments[i];
+
+			if (wants_code == !!(segment->flags & PF_X) &&
+			    segment_has(segment, file_offset, slack))
+				return segment;
+		}
+	}
+	return NULL;
+}
+
+int module_vaddr(struct module *module, uint64_t file_offset, uint64_t *ret)
+{
+	const struct bundle_module *contents = module_contents(module);
+	const struct bundle_segment *segment = contents ? find_segment(contents, file_offset)
+							: NULL;
+
+	if (!segment)
+		return -ENOENT;
+	*ret = segment->vaddr + (file_offset - segment->file_offset);
+	return 0;
+}
+
+int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret)
+{
+	if (!module->is_symbols_loaded) {
+		const struct bundle_module *contents = module_contents(module);
+
+		module->is_symbols_loaded = true;
+		if (contents && symbol_table_create(contents, &module->symbols))
+			return -ENOMEM;
+	}
+	return module->symbols ? symbol_table_find(module->symbols, vaddr, ret) : -ENOENT;
+}
+
+const struct cfi_table *module_cfi(struct module *module)
+{
+	if (!module->is_cfi_loaded) {
+		const struct bundle_module *contents = module_contents(module);
+
+		module->is_cfi_loaded = true;
+		if (contents && cfi_table_create(contents, &module->cfi))
+			module->cfi = NULL;
+	}
+	return module->cfi;
+}
