@@ -70,10 +70,7 @@ static size_t escape_next(const uint8_t *text, size_t left, char ret[ESCAPED_BYT
 		*escaped_nr = (size_t)snprintf(ret, ESCAPED_BYTES_MAX, "\\x%02x", text[0]);
 		return 1;
 	}
-	if (character == '\\') {
-		memcpy(ret, "\\\\", 2);
-		*escaped_nr = 2;
-	} else if (character_is_printable(character)) {
+	if (character_is_printable(character)) {
 		memcpy(ret, text, nr);
 		*escaped_nr = nr;
 	} else if (character < 0x80) {
@@ -104,4 +101,13 @@ void escape_print(FILE *out, const char *text, size_t nr)
 		at += escape_next((const uint8_t *)text + at, nr - at, escaped, &escaped_nr);
 		fwrite(escaped, 1, escaped_nr, out);
 	}
+}
+
+size_t escape_columns(const char *text)
+{
+	size_t columns = 0;
+
+	for (; *text; text++)
+		columns += ((uint8_t)*text & 0xc0) != 0x80;
+	return columns;
 }

@@ -5,7 +5,7 @@
 
 #include "common/hash.h"
 #include "common/vec.h"
-#include "report/escape.h"
+#include "common/escape.h"
 
 static uint32_t code_hash(uint32_t code_id)
 {

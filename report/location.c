@@ -6,7 +6,7 @@
 
 #include "common/hash.h"
 #include "common/vec.h"
-#include "report/escape.h"
+#include "common/escape.h"
 #include "report/module.h"
 
 #define UNKNOWN_NAME "[unknown]"

@@ -7,7 +7,7 @@
 
 #include "common/strbuf.h"
 #include "format/reader.h"
-#include "report/escape.h"
+#include "common/escape.h"
 
 /* Samples come at most a drain period after their process's EXIT. */
 enum { EXITED_PROCESSES_MAX = 512 };
