@@ -24,13 +24,20 @@ def is_filler(frame):
     return bool(FILLERS.match(os.path.basename(frame.dso))) or "/lib-dynload/" in frame.dso
 
 
+def script_file(file):
+    """co_filename as the perf-script grammar spells it: no blanks, nothing like [kernel]."""
+    if file.startswith("<"):
+        return re.sub(r"[<> ]", "_", file)
+    return file.replace(" ", "%20")
+
+
 def is_declared(frame, declared):
     if "native" in declared:
         names_agree = frame.name == declared["native"]
         return frame.kind == "n" and names_agree and declared["object"] in frame.dso
     lines = declared["lines"] or [0]
     names_agree = frame.kind == "p" and frame.name == declared["python"]
-    return names_agree and frame.dso == declared["file"] and frame.line in lines
+    return names_agree and frame.dso == script_file(declared["file"]) and frame.line in lines
 
 
 def find_difference(frames, declared):
@@ -54,8 +61,8 @@ def find_difference(frames, declared):
 
 
 def has_native_root(frames):
-    """Unwound to the end: the outermost frame is where the kernel or clone() started the thread."""
-    return bool(frames) and frames[0].kind == "n" and is_filler(frames[0])
+    """Unwound to the end: the outermost frame of a main thread is where the kernel started it."""
+    return bool(frames) and frames[0].kind == "n" and frames[0].name == "_start"
 
 
 def find_impossible(samples, stacks):

@@ -193,6 +193,7 @@ class Frame:
     name: str  # without py:: and offset
     dso: str
     line: int = 0  # executing line of a Python frame; 0: not printed
+    ip: int = 0  # as printed
 
 
 @dataclass
@@ -213,20 +214,18 @@ HEADER = re.compile(
     r"(?P<s>\d+)\.(?P<us>\d{6}):\s+(?P<period>\d+)\s+(?P<event>\S+?):\s*$"
 )
 FRAME = re.compile(r"^\s+(?P<ip>[0-9a-f]+) (?P<symbol>.*) \((?P<dso>[^()]*(?:\([^()]*\))?)\)$")
-# How a script with lines appends them to a Python symbol.
-LINE_MARK = ":"
 KERNEL_BEGIN = 0xFFFF800000000000
 
 
 def parse_frame(line):
     match = FRAME.match(line)
     assert match, f"no frame of the perf-script grammar: {line!r}"
-    symbol, dso = match["symbol"], match["dso"]
+    symbol, dso, ip = match["symbol"], match["dso"], int(match["ip"], 16)
     if symbol.startswith("py::"):
-        name, _, number = symbol[4:].partition(LINE_MARK)
-        return Frame("p", name, dso, int(number or 0))
-    kind = "k" if int(match["ip"], 16) >= KERNEL_BEGIN else "n"
-    return Frame(kind, re.sub(r"\+0x[0-9a-f]+$", "", symbol), dso)
+        file, number = re.match(r"(.*?)(?::(\d+))?$", dso).groups()  # --lines: FILE:LINE
+        return Frame("p", symbol[4:], file, int(number or 0), ip)
+    kind = "k" if ip >= KERNEL_BEGIN else "n"
+    return Frame(kind, re.sub(r"\+0x[0-9a-f]+$", "", symbol), dso, ip=ip)
 
 
 def parse_script(text):
@@ -247,7 +246,7 @@ def parse_script(text):
 
 
 def script(path, *arguments):
-    return parse_script(pyrec("script", "-i", path, *arguments).stdout)
+    return parse_script(pyrec("script", "--lines", "-i", path, *arguments).stdout)
 
 
 def within(samples, begin_ns, end_ns):

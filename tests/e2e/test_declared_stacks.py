@@ -95,7 +95,7 @@ def test_script_is_read_whole():
         "my app 7/8 [001] 12.345678: 2004008 cpu-clock:\n"
         "\tffffffff81000010 do_syscall_64+0x10 ([kernel.kallsyms])\n"
         "\t    7f0000001000 __send+0x1c (/usr/lib/libc.so.6)\n"
-        "\t               0 py::A.<locals>.f (/srv/a%20b.py)\n\n"
+        "\t               0 py::A.<locals>.f (/srv/a%20b.py:12)\n\n"
         "python3 7/7 13.000000: 1 cpu-clock:\n\n"
     )
     first, second = parse_script(text)
@@ -105,6 +105,7 @@ def test_script_is_read_whole():
         ("n", "__send"),
         ("k", "do_syscall_64"),
     ]
+    assert (first.frames[0].dso, first.frames[0].line) == ("/srv/a%20b.py", 12)
     assert second.frames == []
 
 
