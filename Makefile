@@ -60,7 +60,7 @@ $(O)/pyrec: $(O)/pyrec.o $(O)/libpyrec.a
 
 $(O)/libpyrec.a: $(OBJECTS)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
 $(O)/%.o: %.c
 	$(call say,CC,$<)

@@ -17,9 +17,9 @@
 #endif
 
 enum {
-	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
-	WALK_FRAME_BYTES = 72,  /* _PyInterpreterFrame up to owner, 3.11 to 3.13 */
-	WALK_CODE_BYTES = 144,  /* PyCodeObject up to co_linetable, 3.11 to 3.13 */
+	WALK_OBJECT_WORDS = 32,	      /* 256 bytes: room for any object head that a step reads */
+	WALK_FRAME_BYTES = 72,	      /* _PyInterpreterFrame up to owner, 3.11 to 3.13 */
+	WALK_CODE_BYTES = 144,	      /* PyCodeObject up to co_linetable, 3.11 to 3.13 */
 	WALK_UNICODE_HEAD_BYTES = 40, /* PyUnicodeObject up to state, 3.11 to 3.13 */
 };
 
@@ -258,7 +258,7 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 	if (walk->is_done)
 		return 1;
 	if (walk->nr >= PYREC_FRAMES_MAX - 1) /* a frame may bring a marker with it */
-		return 1;                     /* status is still TRUNCATED */
+		return 1;		      /* status is still TRUNCATED */
 	if (read_user(walk->object, WALK_FRAME_BYTES, frame)) {
 		walk_stop(walk, PYREC_WALK_FAULTED);
 		return 1;
@@ -268,7 +268,8 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 	if (!is_entry || layout->entry_is_frame) {
 		code = walk_word(walk, layout->frame_code) & ~3ULL;
 		instr = (__s64)(walk_word(walk, layout->frame_instr) -
-				(code + layout->code_instrs)) >> 1;
+				(code + layout->code_instrs)) >>
+			1;
 		if (!code || instr < -1 || instr > 0x3ffffff) {
 			walk_stop(walk, PYREC_WALK_TORN);
 			return 1;
@@ -326,8 +327,7 @@ walk_inline long walk_read_text_head(struct walk *walk, const struct pyrec_layou
 }
 
 /** Read what identifies the code object at @code. Return: fingerprint, 0 when unreadable. */
-walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout,
-				   __u64 code)
+walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code)
 {
 	if (read_user(walk->object, WALK_CODE_BYTES, code))
 		return 0;

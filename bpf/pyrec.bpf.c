@@ -172,7 +172,8 @@ static inline struct pyrec_process *process_find(struct scratch *s, struct task_
 
 /* ---- Registers and stack ends ---- */
 
-/* Registers that user space will go on with. In kernel mode they lie at the top of the kernel stack. */
+/* Registers that user space will go on with. In kernel mode they lie at the top of the kernel
+ * stack. */
 static inline void user_regs_read(struct scratch *s, struct bpf_perf_event_data *ctx,
 				  struct task_struct *task)
 {
@@ -352,7 +353,8 @@ static inline __u32 code_add_lines(struct scratch *s, __u64 object, __u32 at)
 	return at + (__u32)bytes;
 }
 
-/* Send the code object of one noted frame (other end: record/code_objects.c). Return: 1 at the end. */
+/* Send the code object of one noted frame (other end: record/code_objects.c). Return: 1 at the end.
+ */
 static inline long code_emit_step(struct scratch *s)
 {
 	struct walk *walk = &s->walk;
@@ -400,7 +402,8 @@ static inline long code_emit_step(struct scratch *s)
 
 /* ---- One tick ---- */
 
-/* Everything before the frames. Return: the scratch of this CPU when this tick is to be recorded. */
+/* Everything before the frames. Return: the scratch of this CPU when this tick is to be recorded.
+ */
 static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -457,7 +460,8 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 	s->walk.next_miss = 0;
 	s->walk.facts.address = 0;
 	s->fs = BPF_CORE_READ(task, thread.fsbase);
-	/* The first stack frame of a thread lies just below its thread control block (glibc, musl). */
+	/* The first stack frame of a thread lies just below its thread control block (glibc, musl).
+	 */
 	s->stack_end = (__u32)ids == ids >> 32 ? BPF_CORE_READ(mm, start_stack) : s->fs;
 	user_regs_read(s, ctx, task);
 	sample_set_regs(head->regs, &s->regs);
@@ -563,7 +567,7 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__array(values, int(void *));
 } programs SEC(".maps") = {
-	.values = {[0] = (void *)&on_walk, [1] = (void *)&on_finish},
+    .values = {[0] = (void *)&on_walk, [1] = (void *)&on_finish},
 };
 
 /* Reached only when a tail call failed. */

@@ -10,17 +10,18 @@
 #define PYREC_BPF_H
 
 enum {
-	PYREC_FRAMES_MAX = 4224,     /* entries of one walk, markers included: 33 x 128 */
-	PYREC_FRAMES_PER_PROG = 128, /* legacy object: bounded loop of one program (facts: 5.10, 6.1) */
-	PYREC_TAIL_CALLS_MAX = 32,   /* of the walk; the kernel allows 33 and finishing takes one */
-	PYREC_MISSES_MAX = 64,       /* code objects sent with one sample; others go with the next one */
+	PYREC_FRAMES_MAX = 4224, /* entries of one walk, markers included: 33 x 128 */
+	PYREC_FRAMES_PER_PROG =
+	    128, /* legacy object: bounded loop of one program (facts: 5.10, 6.1) */
+	PYREC_TAIL_CALLS_MAX = 32, /* of the walk; the kernel allows 33 and finishing takes one */
+	PYREC_MISSES_MAX = 64, /* code objects sent with one sample; others go with the next one */
 	PYREC_KERNEL_FRAMES_MAX = 127,
 	PYREC_STACK_CAP_MAX = 61440, /* with frames and registers still below a record's 64 KiB */
 	PYREC_REGS_MAX = 20,
 	PYREC_PROCESSES_MAX = 16384,
 	PYREC_LAYOUTS_MAX = 64,
 	PYREC_CODE_SEEN_SLOTS = 65536, /* a power of two */
-	PYREC_NAME_BYTES_MAX = 1024,   /* of each text that BPF copies; longer: user space reads it */
+	PYREC_NAME_BYTES_MAX = 1024, /* of each text that BPF copies; longer: user space reads it */
 	PYREC_LINES_BYTES_MAX = 16384,
 	/*
 	 * Machine code of _PyEval_EvalFrameDefault during which tstate->cframe may point at a
@@ -34,20 +35,20 @@ enum {
  * All numbers are byte offsets from the start of the object named first.
  */
 struct pyrec_layout {
-	__u16 tstate_frame;  /* PyThreadState: current_frame, or cframe where has_cframe */
-	__u16 cframe_frame;  /* _PyCFrame.current_frame */
+	__u16 tstate_frame; /* PyThreadState: current_frame, or cframe where has_cframe */
+	__u16 cframe_frame; /* _PyCFrame.current_frame */
 	__u16 cframe_previous;
 	__u16 frame_code;
 	__u16 frame_previous;
 	__u16 frame_instr;
-	__u16 frame_owner;   /* byte: is_entry (3.11) or owner (3.12 and newer) */
-	__u16 code_instrs;   /* co_code_adaptive */
+	__u16 frame_owner; /* byte: is_entry (3.11) or owner (3.12 and newer) */
+	__u16 code_instrs; /* co_code_adaptive */
 	__u16 code_first_line;
-	__u16 code_version;  /* co_version; 0: the version has none */
+	__u16 code_version; /* co_version; 0: the version has none */
 	__u16 code_file;
 	__u16 code_name;
 	__u16 code_qualname;
-	__u16 code_lines;    /* co_linetable */
+	__u16 code_lines; /* co_linetable */
 	__u16 unicode_length;
 	__u16 unicode_state;
 	__u16 unicode_ascii;   /* data of a compact ASCII string */
@@ -56,13 +57,14 @@ struct pyrec_layout {
 	__u16 bytes_data;
 	__u8 has_cframe;
 	__u8 entry_value;    /* frame_owner byte that marks an entry frame */
-	__u8 entry_is_frame; /* 3.11: the entry frame is a Python frame too; its anchor is the cframe */
+	__u8 entry_is_frame; /* 3.11: the entry frame is a Python frame too; its anchor is the
+				cframe */
 	__u8 unused;
 };
 
 enum pyrec_tls_kind {
 	PYREC_TLS_NONE = 0,
-	PYREC_TLS_STATIC = 1, /* at thread pointer + tls_offset */
+	PYREC_TLS_STATIC = 1,  /* at thread pointer + tls_offset */
 	PYREC_TLS_DYNAMIC = 2, /* module number in *tls_module_address, at block + tls_offset */
 };
 
@@ -88,8 +90,8 @@ struct pyrec_process {
 	__u32 tls_kind;
 	__s64 tls_offset;
 	__u64 tls_module_address; /* of the DTPMOD64 word */
-	__u64 key_address;        /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */
-	__u64 eval_start;         /* _PyEval_EvalFrameDefault; 0: unknown */
+	__u64 key_address;	  /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */
+	__u64 eval_start;	  /* _PyEval_EvalFrameDefault; 0: unknown */
 };
 
 enum pyrec_event_kind {
@@ -107,14 +109,15 @@ struct pyrec_identity {
 
 /* One entry of a walk. A marker has instr == PYREC_INSTR_ENTRY and address = the anchor. */
 struct pyrec_frame {
-	__u64 address;    /* of the code object */
-	__s32 instr;      /* offset in code units, -1: not started */
+	__u64 address;	   /* of the code object */
+	__s32 instr;	   /* offset in code units, -1: not started */
 	__u32 fingerprint; /* pyrec_code_fingerprint(); 0: the code object could not be read */
 };
 
 #define PYREC_INSTR_ENTRY (-2)
 
-/* enum py_stack_status of format/payload.h, which BPF must not include; record/drain.c asserts it. */
+/* enum py_stack_status of format/payload.h, which BPF must not include; record/drain.c asserts it.
+ */
 enum pyrec_walk_status {
 	PYREC_WALK_COMPLETE = 0,
 	PYREC_WALK_TRUNCATED = 1,
@@ -144,13 +147,14 @@ struct pyrec_sample {
 	__u32 frames_nr;
 	__u32 kernel_nr;
 	__u32 stack_bytes;
-	__u32 status; /* enum pyrec_walk_status */
-	__u32 flags;  /* enum pyrec_sample_flags */
+	__u32 status;		    /* enum pyrec_walk_status */
+	__u32 flags;		    /* enum pyrec_sample_flags */
 	__u64 regs[PYREC_REGS_MAX]; /* order of enum perf_event_x86_regs less DS ES FS GS */
 };
 
 enum pyrec_code_flags {
-	PYREC_CODE_NAME_CUT = 1 << 0, /* not, or not wholly, in the event: read it from the process */
+	PYREC_CODE_NAME_CUT =
+	    1 << 0, /* not, or not wholly, in the event: read it from the process */
 	PYREC_CODE_QUALNAME_CUT = 1 << 1,
 	PYREC_CODE_FILE_CUT = 1 << 2,
 	PYREC_CODE_LINES_CUT = 1 << 3,
@@ -190,13 +194,13 @@ enum pyrec_counter {
 /* What tells one code object from another that was made later at the same address. */
 struct pyrec_code_facts {
 	__u64 address;
-	__u64 name;     /* PyObject pointers */
+	__u64 name; /* PyObject pointers */
 	__u64 qualname;
 	__u64 file;
 	__u64 lines;
 	__u32 first_line;
-	__u32 version;  /* co_version, unique in an interpreter since 3.12; 0: none */
-	__u64 text[8];  /* where version is 0: first bytes of the qualname object's data, 0 padded */
+	__u32 version; /* co_version, unique in an interpreter since 3.12; 0: none */
+	__u64 text[8]; /* where version is 0: first bytes of the qualname object's data, 0 padded */
 };
 
 /* MurmurHash3's finalizer (Austin Appleby, public domain), as common/hash.h. */

@@ -29,16 +29,16 @@ int proc_map_parse(char *line, struct proc_map *ret)
 	nr = strcspn(path, "\n");
 	path[nr] = '\0';
 	*ret = (struct proc_map){
-		.start = start,
-		.end = end,
-		.file_offset = offset,
-		.prot = (flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
-			(flags[2] == 'x' ? PROT_EXEC : 0),
-		.is_shared = flags[3] == 's',
-		.device_major = major,
-		.device_minor = minor,
-		.inode = inode,
-		.path = path,
+	    .start = start,
+	    .end = end,
+	    .file_offset = offset,
+	    .prot = (flags[0] == 'r' ? PROT_READ : 0) | (flags[1] == 'w' ? PROT_WRITE : 0) |
+		    (flags[2] == 'x' ? PROT_EXEC : 0),
+	    .is_shared = flags[3] == 's',
+	    .device_major = major,
+	    .device_minor = minor,
+	    .inode = inode,
+	    .path = path,
 	};
 	if (nr > sizeof(deleted) - 1 && strcmp(path + nr - (sizeof(deleted) - 1), deleted) == 0) {
 		path[nr - (sizeof(deleted) - 1)] = '\0';

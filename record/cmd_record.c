@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "record/cmd_record.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "record/options.h"
+#include "record/recorder.h"
+
+static enum log_level options_log_level(const struct record_options *options)
+{
+	if (options->is_quiet)
+		return LOG_LEVEL_WARN;
+	return options->is_verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	struct record_options options;
+	struct recorder *recorder = NULL;
+	int status = EXIT_FAILURE;
+	int error = record_options_parse(argc, argv, &options);
+
+	if (!error) {
+		log_set_level(options_log_level(&options));
+		error = recorder_create(&options, argc, argv, &recorder);
+	}
+	if (!error)
+		error = recorder_run(recorder);
+	if (!error)
+		error = recorder_finish(recorder);
+	if (!error)
+		status = recorder_command_status(recorder);
+	recorder_destroy(recorder);
+	record_options_deinit(&options);
+	return status;
+}

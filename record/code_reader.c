@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "record/code_reader.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "record/remote_memory.h"
+
+/* Longer than any text or table that CPython's own compiler makes of sane source. */
+enum { TEXT_BYTES_MAX = 1 << 20, LINES_BYTES_MAX = 64 << 20 };
+
+enum { CODE_HEAD_BYTES = 144, UNICODE_HEAD_BYTES = 40 };
+
+void code_texts_reset(struct code_texts *texts)
+{
+	strbuf_reset(&texts->name);
+	strbuf_reset(&texts->qualname);
+	strbuf_reset(&texts->file);
+	strbuf_reset(&texts->lines);
+}
+
+void code_texts_deinit(struct code_texts *texts)
+{
+	strbuf_deinit(&texts->name);
+	strbuf_deinit(&texts->qualname);
+	strbuf_deinit(&texts->file);
+	strbuf_deinit(&texts->lines);
+}
+
+static void code_point_append(struct strbuf *out, uint32_t c)
+{
+	if (c < 0x80) {
+		strbuf_append_char(out, (char)c);
+	} else if (c < 0x800) {
+		strbuf_append_char(out, (char)(0xc0 | c >> 6));
+		strbuf_append_char(out, (char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x10000) {
+		strbuf_append_char(out, (char)(0xe0 | c >> 12));
+		strbuf_append_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		strbuf_append_char(out, (char)(0x80 | (c & 0x3f)));
+	} else if (c < 0x110000) {
+		strbuf_append_char(out, (char)(0xf0 | c >> 18));
+		strbuf_append_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
+		strbuf_append_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
+		strbuf_append_char(out, (char)(0x80 | (c & 0x3f)));
+	}
+}
+
+void text_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr, uint32_t unit)
+{
+	for (size_t at = 0; unit && at + unit <= nr; at += unit) {
+		uint32_t c = 0;
+
+		memcpy(&c, bytes + at, unit);
+		code_point_append(out, c);
+	}
+}
+
+static uint64_t word_at(const uint8_t *bytes, uint16_t offset)
+{
+	uint64_t value;
+
+	memcpy(&value, bytes + offset, sizeof(value));
+	return value;
+}
+
+static uint32_t half_at(const uint8_t *bytes, uint16_t offset)
+{
+	uint32_t value;
+
+	memcpy(&value, bytes + offset, sizeof(value));
+	return value;
+}
+
+/* Place of a string's data. PyASCIIObject.state, 3.6 to 3.13: kind bits 2-4, compact 5, ascii 6. */
+struct text_place {
+	uint64_t address;
+	uint64_t bytes;
+	uint32_t unit;
+};
+
+static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout *layout,
+		     struct text_place *ret)
+{
+	uint8_t head[UNICODE_HEAD_BYTES];
+	int error = remote_read(tgid, unicode, head, sizeof(head));
+	uint32_t state;
+
+	if (error)
+		return error;
+	state = half_at(head, layout->unicode_state);
+	ret->unit = state >> 2 & 7;
+	if (ret->unit != 1 && ret->unit != 2 && ret->unit != 4)
+		return -EFAULT;
+	ret->bytes = word_at(head, layout->unicode_length) * ret->unit;
+	if (ret->bytes > TEXT_BYTES_MAX)
+		return -EFAULT;
+	if (state & 1 << 5) {
+		ret->address = unicode +
+			       (state & 1 << 6 ? layout->unicode_ascii : layout->unicode_compact);
+		return 0;
+	}
+	return remote_read(tgid, unicode + layout->unicode_compact, &ret->address,
+			   sizeof(ret->address));
+}
+
+static int remote_append(uint32_t tgid, uint64_t address, uint64_t nr, struct strbuf *ret)
+{
+	int error = strbuf_reserve(ret, nr);
+
+	if (!error)
+		error = remote_read(tgid, address, ret->bytes + ret->nr, nr);
+	if (!error) {
+		ret->nr += nr;
+		ret->bytes[ret->nr] = '\0';
+	}
+	return error;
+}
+
+static int text_read(uint32_t tgid, uint64_t unicode, const struct pyrec_layout *layout,
+		     struct strbuf *ret)
+{
+	auto_strbuf struct strbuf raw = {0};
+	struct text_place place;
+	int error = text_find(tgid, unicode, layout, &place);
+
+	if (!error)
+		error = remote_append(tgid, place.address, place.bytes, &raw);
+	if (error)
+		return error;
+	strbuf_reset(ret);
+	text_append_utf8(ret, (const uint8_t *)raw.bytes, raw.nr, place.unit);
+	return ret->error;
+}
+
+static int lines_read(uint32_t tgid, uint64_t object, const struct pyrec_layout *layout,
+		      struct strbuf *ret)
+{
+	uint64_t nr;
+	int error = remote_read(tgid, object + layout->bytes_size, &nr, sizeof(nr));
+
+	if (error)
+		return error;
+	if (nr > LINES_BYTES_MAX)
+		return -EFAULT;
+	strbuf_reset(ret);
+	return remote_append(tgid, object + layout->bytes_data, nr, ret);
+}
+
+/* As walk_fingerprint() of bpf/py_walk.h. */
+static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout *layout,
+		      struct pyrec_code_facts *ret)
+{
+	struct pyrec_code_facts facts = {.address = address};
+	uint8_t head[CODE_HEAD_BYTES];
+	struct text_place place;
+	int error = remote_read(tgid, address, head, sizeof(head));
+
+	if (error)
+		return error;
+	facts.name = word_at(head, layout->code_name);
+	facts.qualname = word_at(head, layout->code_qualname);
+	facts.file = word_at(head, layout->code_file);
+	facts.lines = word_at(head, layout->code_lines);
+	facts.first_line = half_at(head, layout->code_first_line);
+	facts.version = layout->code_version ? half_at(head, layout->code_version) : 0;
+	if (!facts.version) {
+		error = text_find(tgid, facts.qualname, layout, &place);
+		if (!error && place.bytes)
+			error = remote_read(tgid, place.address, facts.text,
+					    place.bytes < 64 ? place.bytes : 64);
+		if (error)
+			return error;
+		facts.text[7] ^= place.bytes / place.unit << 32;
+	}
+	*ret = facts;
+	return 0;
+}
+
+static int parts_read(uint32_t tgid, const struct pyrec_code_facts *facts,
+		      const struct pyrec_layout *layout, uint32_t wanted, struct code_texts *ret)
+{
+	int error = 0;
+
+	ret->first_line = (int32_t)facts->first_line;
+	if (wanted & PYREC_CODE_NAME_CUT)
+		error = text_read(tgid, facts->name, layout, &ret->name);
+	if (!error && wanted & PYREC_CODE_QUALNAME_CUT)
+		error = text_read(tgid, facts->qualname, layout, &ret->qualname);
+	if (!error && wanted & PYREC_CODE_FILE_CUT)
+		error = text_read(tgid, facts->file, layout, &ret->file);
+	if (!error && wanted & PYREC_CODE_LINES_CUT)
+		error = lines_read(tgid, facts->lines, layout, &ret->lines);
+	return error;
+}
+
+int code_read(uint32_t tgid, uint64_t address, uint32_t fingerprint,
+	      const struct pyrec_layout *layout, uint32_t wanted, struct code_texts *ret)
+{
+	struct pyrec_code_facts facts;
+	int error = facts_read(tgid, address, layout, &facts);
+
+	if (error)
+		return error;
+	if (pyrec_code_fingerprint(&facts) != fingerprint)
+		return -ESTALE;
+	error = parts_read(tgid, &facts, layout, wanted, ret);
+	if (!error)
+		error = facts_read(tgid, address, layout, &facts);
+	if (error)
+		return error;
+	return pyrec_code_fingerprint(&facts) == fingerprint ? 0 : -ESTALE;
+}

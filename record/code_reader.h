@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A code object's names and line table, from the memory of a live process. */
+#ifndef PYREC_RECORD_CODE_READER_H
+#define PYREC_RECORD_CODE_READER_H
+
+#include <linux/types.h>
+#include <stdint.h>
+
+#include "bpf/pyrec_bpf.h"
+#include "common/strbuf.h"
+
+/* Text is UTF-8 (lone surrogates as the three bytes of their code point). */
+struct code_texts {
+	int32_t first_line;
+	struct strbuf name;
+	struct strbuf qualname;
+	struct strbuf file;
+	struct strbuf lines; /* the line table's bytes */
+};
+
+void code_texts_reset(struct code_texts *texts);
+void code_texts_deinit(struct code_texts *texts);
+
+/** Append @nr bytes of code points of @unit bytes (1, 2, 4) as UTF-8. */
+void text_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr, uint32_t unit);
+
+/**
+ * Read the code object at @address of process @tgid into the texts that @wanted (enum
+ * pyrec_code_flags) names. Its fingerprint must be @fingerprint before and after, so that the parts
+ * belong together. Return: 0, -ESRCH, -EPERM, -EFAULT; -ESTALE: another object is there now.
+ */
+must_check int code_read(uint32_t tgid, uint64_t address, uint32_t fingerprint,
+			 const struct pyrec_layout *layout, uint32_t wanted,
+			 struct code_texts *ret);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where each CPython version keeps what the walk reads. 3.13 and newer say so themselves in
+ * _Py_DebugOffsets; below, one row per minor version. A version without a row, an alpha, beta or
+ * release candidate is refused by name, never guessed.
+ */
+#ifndef PYREC_RECORD_LAYOUTS_H
+#define PYREC_RECORD_LAYOUTS_H
+
+#include <linux/types.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/pyrec_bpf.h"
+#include "common/cleanup.h"
+
+struct python_layout {
+	struct pyrec_layout walk;
+	/* In _PyRuntime: the Py_tss_t that holds the key of the thread-bound PyThreadState. */
+	uint32_t runtime_key;
+};
+
+/**
+ * Layout of the version @version_hex (PY_VERSION_HEX).
+ * @debug_offsets: the first @nr bytes of .PyRuntime as the file has them, for 3.13 and newer.
+ * Return: 0; -ENOENT: no such row, or a pre-release; -EBADMSG: debug offsets that contradict it.
+ */
+must_check int python_layout_find(uint32_t version_hex, const uint8_t *debug_offsets, size_t nr,
+				  struct python_layout *ret);
+
+/** "3.12.1", "3.16.0a2" from PY_VERSION_HEX. @text holds at least 24 bytes. */
+void python_version_format(uint32_t version_hex, char *text, size_t nr);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "record/output.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* Room for a code object's texts beside its line table in one record. */
+enum { LINES_BYTES_PER_RECORD = 32768, TEXTS_BYTES_MAX = 30000 };
+
+static const struct record_layout layout = {
+    .sample_type = PYREC_SAMPLE_TYPE,
+    .sample_regs_user = PYREC_REGS_USER,
+    .sample_id_all = true,
+};
+
+uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+void output_init(struct output *output, struct perf_writer *writer)
+{
+	*output = (struct output){.writer = writer};
+}
+
+void output_deinit(struct output *output)
+{
+	strbuf_deinit(&output->bytes);
+}
+
+static int output_flush(struct output *output)
+{
+	int error = perf_writer_append(output->writer, output->bytes.bytes, output->bytes.nr);
+
+	strbuf_reset(&output->bytes);
+	if (error) {
+		output->error = error;
+		output->dropped_nr++;
+	}
+	return error;
+}
+
+/* A record that does not fit its format is dropped and counted; the recording goes on. */
+static int output_encoded(struct output *output, int encode_error)
+{
+	if (encode_error == 0)
+		return output_flush(output);
+	strbuf_reset(&output->bytes);
+	output->dropped_nr++;
+	if (encode_error != -E2BIG)
+		output->error = encode_error;
+	return output->error;
+}
+
+int output_record(struct output *output, const struct record *record)
+{
+	if (output->error) {
+		output->dropped_nr++;
+		return output->error;
+	}
+	return output_encoded(output, record_encode(&output->bytes, &layout, record));
+}
+
+int output_payload(struct output *output, const struct payload *payload,
+		   const struct py_frame *frames)
+{
+	if (output->error) {
+		output->dropped_nr++;
+		return output->error;
+	}
+	return output_encoded(output, payload_encode(&output->bytes, payload, frames));
+}
+
+int output_code(struct output *output, const struct payload_code *code)
+{
+	struct payload first = {.kind = PAYLOAD_CODE, .code = *code};
+	struct payload_code *texts = &first.code;
+	uint32_t left = code->lines_total;
+	int error;
+
+	if (texts->lines_nr > LINES_BYTES_PER_RECORD)
+		texts->lines_nr = LINES_BYTES_PER_RECORD;
+	/* Texts that no record could hold are cut; real ones are far shorter. */
+	if (texts->file_nr > TEXTS_BYTES_MAX / 3)
+		texts->file_nr = TEXTS_BYTES_MAX / 3;
+	if (texts->qualname_nr > TEXTS_BYTES_MAX / 3)
+		texts->qualname_nr = TEXTS_BYTES_MAX / 3;
+	if (texts->name_nr > TEXTS_BYTES_MAX / 3)
+		texts->name_nr = TEXTS_BYTES_MAX / 3;
+	error = output_payload(output, &first, NULL);
+	for (uint32_t at = texts->lines_nr; !error && at < left;) {
+		struct payload more = {.kind = PAYLOAD_CODE_LINES};
+
+		more.code_lines.code_id = code->code_id;
+		more.code_lines.offset = at;
+		more.code_lines.bytes = code->lines + at;
+		more.code_lines.nr = left - at < LINES_BYTES_PER_RECORD ? left - at
+									: LINES_BYTES_PER_RECORD;
+		at += more.code_lines.nr;
+		error = output_payload(output, &more, NULL);
+	}
+	return error;
+}
+
+int output_kernel_record(struct output *output, const struct perf_event_header *header)
+{
+	const uint64_t id = PERF_WRITER_EVENT_ID;
+
+	if (output->error) {
+		output->dropped_nr++;
+		return output->error;
+	}
+	/* PERF_SAMPLE_IDENTIFIER is the last word of every trailer. The ring itself is read-only.
+	 */
+	strbuf_append(&output->bytes, header, header->size - sizeof(id));
+	strbuf_append(&output->bytes, &id, sizeof(id));
+	return output_encoded(output, output->bytes.error);
+}
+
+int output_finished_round(struct output *output)
+{
+	const struct record record = {.type = PERF_RECORD_FINISHED_ROUND_TYPE};
+
+	return output_record(output, &record);
+}

@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "record/processes.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "common/hash.h"
+#include "common/log.h"
+#include "common/vec.h"
+#include "record/sideband.h"
+
+struct process {
+	uint32_t tgid;
+	bool is_python;
+	bool is_ending; /* its leader exited; swept when the last thread did */
+	uint64_t start_ticks;
+	/*
+	 * What is known was true at this time. The rings of the CPUs are drained one after the
+	 * other, so a record may come that is older than it: that one changes nothing.
+	 */
+	uint64_t known_ns;
+	int32_t layout; /* -1: none */
+	UT_hash_handle hh;
+};
+
+struct target {
+	uint32_t tgid;
+	UT_hash_handle hh;
+};
+
+struct processes {
+	struct processes_options options;
+	struct sampler *sampler;
+	struct process *by_tgid;
+	struct target *targets;
+	struct code_layout layouts[PYREC_LAYOUTS_MAX];
+	uint32_t layouts_nr;
+	struct processes_counts counts;
+};
+
+int processes_create(const struct processes_options *options, struct processes **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	if (!*ret)
+		return -ENOMEM;
+	(*ret)->options = *options;
+	return 0;
+}
+
+void processes_destroy(struct processes *processes)
+{
+	struct process *process, *next;
+	struct target *target, *next_target;
+
+	if (!processes)
+		return;
+	HASH_ITER (hh, processes->by_tgid, process, next) {
+		HASH_DEL(processes->by_tgid, process);
+		free(process);
+	}
+	HASH_ITER (hh, processes->targets, target, next_target) {
+		HASH_DEL(processes->targets, target);
+		free(target);
+	}
+	free(processes);
+}
+
+void processes_set_sampler(struct processes *processes, struct sampler *sampler)
+{
+	processes->sampler = sampler;
+}
+
+struct processes_counts processes_get_counts(const struct processes *processes)
+{
+	return processes->counts;
+}
+
+const struct code_layout *processes_layout(const struct processes *processes, uint32_t index)
+{
+	return index < processes->layouts_nr ? &processes->layouts[index] : NULL;
+}
+
+static struct process *processes_find(const struct processes *processes, uint32_t tgid)
+{
+	struct process *process;
+
+	HASH_FIND(hh, processes->by_tgid, &tgid, sizeof(tgid), process);
+	return process;
+}
+
+const struct code_layout *processes_layout_of(const struct processes *processes, uint32_t tgid)
+{
+	const struct process *process = processes_find(processes, tgid);
+
+	return process && process->layout >= 0
+		   ? processes_layout(processes, (uint32_t)process->layout)
+		   : NULL;
+}
+
+static bool is_wanted(const struct processes *processes, uint32_t tgid)
+{
+	struct target *target;
+
+	if (!processes->options.only_targets)
+		return tgid != (uint32_t)getpid();
+	HASH_FIND(hh, processes->targets, &tgid, sizeof(tgid), target);
+	return target != NULL;
+}
+
+int processes_add_target(struct processes *processes, uint32_t pid)
+{
+	struct target *target;
+
+	HASH_FIND(hh, processes->targets, &pid, sizeof(pid), target);
+	if (target)
+		return 0;
+	target = calloc(1, sizeof(*target));
+	if (!target)
+		return -ENOMEM;
+	target->tgid = pid;
+	HASH_ADD(hh, processes->targets, tgid, sizeof(target->tgid), target);
+	return target->hh.tbl ? 0 : -ENOMEM;
+}
+
+static void target_remove(struct processes *processes, uint32_t pid)
+{
+	struct target *target;
+
+	HASH_FIND(hh, processes->targets, &pid, sizeof(pid), target);
+	if (target) {
+		HASH_DEL(processes->targets, target);
+		free(target);
+	}
+}
+
+static struct process *processes_add(struct processes *processes, uint32_t tgid)
+{
+	struct process *process = processes_find(processes, tgid);
+
+	if (process)
+		return process;
+	process = calloc(1, sizeof(*process));
+	if (!process)
+		return NULL;
+	process->tgid = tgid;
+	process->layout = -1;
+	HASH_ADD(hh, processes->by_tgid, tgid, sizeof(process->tgid), process);
+	if (!process->hh.tbl) {
+		free(process);
+		return NULL;
+	}
+	return process;
+}
+
+static void processes_remove(struct processes *processes, struct process *process)
+{
+	sampler_remove_process(processes->sampler, process->tgid);
+	code_objects_forget(processes->options.codes, process->tgid);
+	HASH_DEL(processes->by_tgid, process);
+	free(process);
+}
+
+/* ---- Telling report about a process ---- */
+
+static void emit_map(struct processes *processes, uint32_t tgid, const struct proc_map *map,
+		     const struct mapped_file *file)
+{
+	struct record record = {
+	    .type = PERF_RECORD_MMAP2,
+	    .misc = PERF_RECORD_MISC_USER,
+	    .id = {.pid = tgid, .tid = tgid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
+	    .mmap = {.pid = tgid,
+		     .tid = tgid,
+		     .start = map->start,
+		     .bytes = map->end - map->start,
+		     .file_offset = map->file_offset,
+		     .prot = map->prot,
+		     .flags = map->is_shared ? MAP_SHARED : MAP_PRIVATE,
+		     .device_major = map->device_major,
+		     .device_minor = map->device_minor,
+		     .inode = map->inode,
+		     .path = map->path[0] ? map->path : "//anon"},
+	};
+
+	if (file && file->build_id_nr) {
+		record.mmap.build_id_nr = file->build_id_nr;
+		memcpy(record.mmap.build_id, file->build_id, sizeof(record.mmap.build_id));
+	}
+	(void)output_record(processes->options.output, &record);
+}
+
+static void emit_comm(struct processes *processes, uint32_t tgid, uint32_t tid)
+{
+	char path[64];
+	auto_free char *comm = NULL;
+	size_t nr;
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", tgid, tid);
+	if (proc_file_read(path, &comm, &nr) || nr == 0)
+		return;
+	comm[nr - 1] = '\0'; /* the newline */
+	const struct record record = {
+	    .type = PERF_RECORD_COMM,
+	    .id = {.pid = tgid, .tid = tid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
+	    .comm = {.pid = tgid, .tid = tid, .comm = comm},
+	};
+
+	(void)output_record(processes->options.output, &record);
+}
+
+struct comm_visit {
+	struct processes *processes;
+	uint32_t tgid;
+};
+
+static int comm_visit_thread(void *context, uint32_t tid)
+{
+	const struct comm_visit *visit = context;
+
+	if (tid != visit->tgid) /* the leader's comes first, it is the process's name */
+		emit_comm(visit->processes, visit->tgid, tid);
+	return 0;
+}
+
+static void emit_threads(struct processes *processes, uint32_t tgid)
+{
+	struct comm_visit visit = {.processes = processes, .tgid = tgid};
+	char path[64];
+
+	emit_comm(processes, tgid, tgid);
+	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
+	(void)proc_numbers_visit(path, comm_visit_thread, &visit);
+}
+
+static void emit_interpreter(struct processes *processes, uint32_t tgid,
+			     const struct mapped_file *file)
+{
+	const struct python_runtime *runtime = file->runtime;
+	char version[24];
+	char message[96] = "";
+	struct payload payload = {.kind = PAYLOAD_INTERPRETER};
+
+	python_version_format(runtime->version_hex, version, sizeof(version));
+	if (!runtime->is_walkable) {
+		snprintf(message, sizeof(message),
+			 "python %s (pid %u): layout not known, native frames only",
+			 runtime->version_hex ? version : "of unknown version", tgid);
+		log_warn("%s", message);
+	}
+	payload.interpreter = (struct payload_interpreter){
+	    .time_ns = clock_now_ns(),
+	    .pid = tgid,
+	    .version_hex = runtime->version_hex,
+	    .status = runtime->is_walkable ? INTERPRETER_WALKED : INTERPRETER_UNSUPPORTED,
+	    .path = file->path,
+	    .path_nr = (uint32_t)strlen(file->path),
+	    .message = message,
+	    .message_nr = (uint32_t)strlen(message),
+	};
+	(void)output_payload(processes->options.output, &payload, NULL);
+}
+
+/* ---- Handing a process to BPF ---- */
+
+/* Number of @runtime's layout in the map that BPF walks with. Return: index or -errno. */
+static int layout_index(struct processes *processes, const struct python_runtime *runtime)
+{
+	struct code_layout layout = {
+	    .walk = runtime->layout.walk,
+	    .version_hex = runtime->version_hex,
+	};
+	int error;
+
+	for (uint32_t i = 0; i < processes->layouts_nr; i++)
+		if (memcmp(&processes->layouts[i], &layout, sizeof(layout)) == 0)
+			return (int)i;
+	if (processes->layouts_nr == PYREC_LAYOUTS_MAX)
+		return -ENOSPC;
+	error = sampler_set_layout(processes->sampler, processes->layouts_nr, &layout.walk);
+	if (error)
+		return error;
+	processes->layouts[processes->layouts_nr] = layout;
+	return (int)processes->layouts_nr++;
+}
+
+/* What was found of a process in its memory map. */
+struct process_image {
+	const struct mapped_file *python; /* NULL: none */
+	uint64_t python_bias;
+};
+
+static int process_hand_over(struct processes *processes, struct process *process,
+			     const struct process_image *image, const struct proc_stat *status)
+{
+	struct pyrec_process entry = {
+	    .start_code = status->start_code,
+	    .start_stack = status->start_stack,
+	    .start_ticks = status->start_ticks,
+	    .flags = PYREC_PROCESS_NATIVE_ONLY,
+	};
+
+	process->layout = -1;
+	if (image->python && image->python->runtime->is_walkable) {
+		const struct python_runtime *runtime = image->python->runtime;
+		int index = layout_index(processes, runtime);
+
+		if (index < 0)
+			return index;
+		process->layout = index;
+		entry.flags = 0;
+		entry.layout = (uint32_t)index;
+		entry.tls_kind = runtime->tls_kind;
+		entry.tls_offset = runtime->tls_offset;
+		entry.tls_module_address = image->python_bias + runtime->tls_module_vaddr;
+		entry.key_address = image->python_bias + runtime->runtime_vaddr +
+				    runtime->layout.runtime_key;
+		if (runtime->eval_vaddr)
+			entry.eval_start = image->python_bias + runtime->eval_vaddr;
+	}
+	return sampler_add_process(processes->sampler, process->tgid, &entry, true);
+}
+
+static bool is_special_map(const struct proc_map *map)
+{
+	return strcmp(map->path, "[vsyscall]") == 0;
+}
+
+/*
+ * The read-only segments of a file that was mapped executable at @bias. The kernel does not tell
+ * them (mmap_data would tell every mapping of the machine), but there lies .eh_frame_hdr, which
+ * stock perf looks for in the memory map.
+ */
+static void emit_read_only_segments(struct processes *processes, uint32_t tgid, uint64_t bias,
+				    const struct mapped_file *file)
+{
+	const uint64_t page = 4096;
+
+	for (uint32_t i = 0; i < file->segments_nr; i++) {
+		const struct elf_segment *segment = &file->segments[i];
+		const uint64_t start = bias + (segment->vaddr & ~(page - 1));
+		const struct proc_map map = {
+		    .start = start,
+		    .end = bias + ((segment->vaddr + segment->file_bytes + page - 1) & ~(page - 1)),
+		    .file_offset = segment->file_offset & ~(page - 1),
+		    .prot = PROT_READ,
+		    .device_major = file->device_major,
+		    .device_minor = file->device_minor,
+		    .inode = file->inode,
+		    .path = file->path,
+		};
+
+		if (segment->flags == PF_R && segment->file_bytes)
+			emit_map(processes, tgid, &map, file);
+	}
+}
+
+/* Visit the executable mappings of a process; with @emit they are written and kept for the bundle.
+ */
+static int image_read(struct processes *processes, uint32_t tgid, bool emit,
+		      struct process_image *ret)
+{
+	auto_free char *text = NULL;
+	char path[64];
+	char *line, *rest;
+	size_t nr;
+	int error;
+
+	*ret = (struct process_image){0};
+	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
+	error = proc_file_read(path, &text, &nr);
+	if (error)
+		return error;
+	rest = text;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		struct mapped_file *file = NULL;
+		struct proc_map map;
+		uint64_t bias;
+		bool has_bias;
+
+		if (proc_map_parse(line, &map) || !(map.prot & PROT_EXEC) || is_special_map(&map))
+			continue;
+		if (mapped_files_get(processes->options.files, tgid, &map, &file))
+			file = NULL;
+		has_bias = file && mapped_file_bias(file, map.start, map.file_offset, &bias) == 0;
+		if (has_bias && file->runtime && !ret->python) {
+			ret->python = file;
+			ret->python_bias = bias;
+		}
+		if (!emit)
+			continue;
+		if (file)
+			mapped_file_use(file, tgid, map.start, map.end);
+		emit_map(processes, tgid, &map, file);
+		if (has_bias)
+			emit_read_only_segments(processes, tgid, bias, file);
+	}
+	return 0;
+}
+
+static void count_process(struct processes *processes, const struct process_image *image)
+{
+	if (!image->python)
+		processes->counts.native_nr++;
+	else if (image->python->runtime->is_walkable)
+		processes->counts.python_nr++;
+	else
+		processes->counts.unsupported_nr++;
+}
+
+/* Look at a process; when it is one to record, tell report and BPF. A refusal concerns it alone. */
+static void process_register(struct processes *processes, uint32_t tgid)
+{
+	uint64_t known_ns = clock_now_ns();
+	struct process_image image;
+	struct proc_stat status;
+	struct process *process;
+	int error = image_read(processes, tgid, false, &image);
+
+	if (error == -EACCES || error == -EPERM)
+		processes->counts.has_denied = true;
+	if (error || (!image.python && !processes->options.all_processes) ||
+	    proc_stat_read(tgid, &status))
+		return;
+	process = processes_add(processes, tgid);
+	if (!process)
+		return;
+	process->is_python = image.python != NULL;
+	process->is_ending = false;
+	process->start_ticks = status.start_ticks;
+	process->known_ns = known_ns;
+	emit_threads(processes, tgid);
+	error = image_read(processes, tgid, true, &image);
+	if (!error && image.python)
+		emit_interpreter(processes, tgid, image.python);
+	if (!error)
+		error = process_hand_over(processes, process, &image, &status);
+	if (error) {
+		log_debug("pid %u is not recorded: %s", tgid, strerror(-error));
+		processes_remove(processes, process);
+		return;
+	}
+	count_process(processes, &image);
+}
+
+static int scan_visit(void *context, uint32_t pid)
+{
+	struct processes *processes = context;
+
+	if (is_wanted(processes, pid))
+		process_register(processes, pid);
+	return 0;
+}
+
+int processes_scan(struct processes *processes)
+{
+	return proc_numbers_visit("/proc", scan_visit, processes);
+}
+
+/* ---- Side-band ---- */
+
+static int on_mmap(struct processes *processes, const struct record_mmap *mmap,
+		   const struct perf_event_header *header)
+{
+	struct process *process = processes_find(processes, mmap->pid);
+	struct mapped_file *file;
+
+	if (!process && !is_wanted(processes, mmap->pid))
+		return 0;
+	if (mapped_files_get_by_record(processes->options.files, mmap, &file))
+		file = NULL;
+	if (process ? file && file->runtime && !process->is_python
+		    : (file && file->runtime) || processes->options.all_processes) {
+		process_register(processes, mmap->pid);
+		return processes->options.output->error;
+	}
+	if (!process)
+		return 0;
+	if (file) {
+		uint64_t bias;
+
+		mapped_file_use(file, mmap->pid, mmap->start, mmap->start + mmap->bytes);
+		if (mapped_file_bias(file, mmap->start, mmap->file_offset, &bias) == 0)
+			emit_read_only_segments(processes, mmap->pid, bias, file);
+	}
+	return output_kernel_record(processes->options.output, header);
+}
+
+static int on_comm(struct processes *processes, const struct record *record,
+		   const struct perf_event_header *header)
+{
+	const struct record_comm *comm = &record->comm;
+	struct process *process = processes_find(processes, comm->pid);
+	int error;
+
+	if (!process)
+		return 0;
+	error = output_kernel_record(processes->options.output, header);
+	if (comm->is_exec &&
+	    record->id.time_ns > process->known_ns) /* what it is now, its next mappings tell */
+		processes_remove(processes, process);
+	return error;
+}
+
+/* The child shares its parent's image. BPF copies the entry itself while the parent lives; this
+ * serves a child whose parent is gone before its first sample. */
+static void process_fork(struct processes *processes, const struct process *parent, uint32_t tgid,
+			 uint64_t time_ns)
+{
+	struct pyrec_process entry;
+	struct proc_stat status;
+	struct process *child = processes_add(processes, tgid);
+
+	if (!child || child->known_ns > time_ns)
+		return;
+	child->known_ns = time_ns;
+	child->is_python = parent->is_python;
+	child->layout = parent->layout;
+	child->is_ending = false;
+	if (proc_stat_read(tgid, &status) == 0 &&
+	    sampler_get_process(processes->sampler, parent->tgid, &entry) == 0 &&
+	    entry.start_code == status.start_code && entry.start_stack == status.start_stack) {
+		child->start_ticks = status.start_ticks;
+		entry.start_ticks = status.start_ticks;
+		entry.is_bound = 0;
+		(void)!sampler_add_process(processes->sampler, tgid, &entry, false);
+	}
+	processes->counts.python_nr += child->layout >= 0;
+}
+
+static int on_fork(struct processes *processes, const struct record_task *task,
+		   const struct perf_event_header *header)
+{
+	const struct process *parent = processes_find(processes, task->parent_pid);
+
+	if (task->pid != task->parent_pid && processes->options.only_targets &&
+	    is_wanted(processes, task->parent_pid)) {
+		int error = processes_add_target(processes, task->pid);
+
+		if (error)
+			return error;
+	}
+	if (!parent)
+		return 0;
+	if (task->pid != task->parent_pid)
+		process_fork(processes, parent, task->pid, task->time_ns);
+	return output_kernel_record(processes->options.output, header);
+}
+
+static int on_task_exit(struct processes *processes, const struct record_task *task,
+			const struct perf_event_header *header)
+{
+	struct process *process = processes_find(processes, task->pid);
+
+	if (task->pid == task->tid && processes->options.only_targets && !process)
+		target_remove(processes, task->pid);
+	if (!process)
+		return 0;
+	if (task->pid == task->tid && task->time_ns > process->known_ns)
+		process->is_ending = true; /* other threads may go on: processes_sweep() looks */
+	return output_kernel_record(processes->options.output, header);
+}
+
+int processes_on_record(struct processes *processes, const struct perf_event_header *header)
+{
+	struct record record;
+
+	if (record_decode(header, header->size, sideband_layout(), &record))
+		return 0;
+	switch (record.type) {
+	case PERF_RECORD_MMAP2:
+		return on_mmap(processes, &record.mmap, header);
+	case PERF_RECORD_COMM:
+		return on_comm(processes, &record, header);
+	case PERF_RECORD_FORK:
+		return on_fork(processes, &record.task, header);
+	case PERF_RECORD_EXIT:
+		return on_task_exit(processes, &record.task, header);
+	case PERF_RECORD_LOST:
+		processes->counts.sideband_lost_nr += record.lost.lost_nr;
+		return output_kernel_record(processes->options.output, header);
+	default:
+		return 0;
+	}
+}
+
+void processes_sweep(struct processes *processes)
+{
+	struct process *process, *next;
+
+	HASH_ITER (hh, processes->by_tgid, process, next) {
+		struct proc_stat status;
+
+		if (!process->is_ending)
+			continue;
+		if (proc_stat_read(process->tgid, &status) == 0 &&
+		    status.start_ticks == process->start_ticks && status.start_stack != 0)
+			continue;
+		target_remove(processes, process->tgid);
+		processes_remove(processes, process);
+	}
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "record/python_runtime.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/bytes.h"
+
+enum { DECODE_BYTES = 48, VERSION_3_12 = 0x030c };
+
+/* "…python3.9…" in the last path component: only for the message about a version we refuse. */
+static uint32_t version_from_name(const char *path)
+{
+	const char *name = strrchr(path, '/');
+	unsigned int major, minor;
+
+	name = strstr(name ? name : path, "python");
+	if (!name || sscanf(name, "python%u.%u", &major, &minor) != 2 || major > 255 || minor > 255)
+		return 0;
+	return major << 24 | minor << 16;
+}
+
+/* Py_Version (3.11 and newer) is a constant in read-only data. */
+static uint32_t version_from_symbol(const struct elf_file *elf)
+{
+	struct elf_symbol symbol;
+	const uint8_t *bytes;
+	uint64_t value = 0;
+
+	if (elf_file_find_symbol(elf, "Py_Version", &symbol))
+		return 0;
+	bytes = elf_file_at(elf, symbol.vaddr, sizeof(value));
+	if (!bytes)
+		return 0;
+	memcpy(&value, bytes, sizeof(value));
+	return (uint32_t)value;
+}
+
+static uint64_t symbol_vaddr(const struct elf_file *elf, const char *name)
+{
+	struct elf_symbol symbol;
+
+	return elf_file_find_symbol(elf, name, &symbol) ? 0 : symbol.vaddr;
+}
+
+/* A shared object's dynamic TLS: the relocation without a symbol that is filled with its own
+ * module number (R_X86_64_DTPMOD64). */
+static uint64_t tls_module_word(const struct elf_file *elf)
+{
+	struct elf_section relocations;
+	struct bytes_cursor cursor;
+
+	if (elf_file_section(elf, ".rela.dyn", &relocations) || !relocations.bytes)
+		return 0;
+	cursor = bytes_cursor_make(relocations.bytes, relocations.nr);
+	while (bytes_left(&cursor) >= sizeof(Elf64_Rela)) {
+		uint64_t vaddr = bytes_get_u64(&cursor);
+		uint64_t info = bytes_get_u64(&cursor);
+
+		(void)bytes_get_u64(&cursor);
+		if (ELF64_R_TYPE(info) == R_X86_64_DTPMOD64 && ELF64_R_SYM(info) == 0)
+			return vaddr;
+	}
+	return 0;
+}
+
+static bool is_main_program(const struct elf_file *elf)
+{
+	struct elf_section interpreter;
+
+	return elf_file_is_executable_type(elf) ||
+	       elf_file_section(elf, ".interp", &interpreter) == 0;
+}
+
+struct tls_search {
+	uint64_t offset; /* in the TLS block */
+	bool is_found;
+};
+
+static int tls_symbol_visit(void *context, const struct elf_symbol *symbol)
+{
+	struct tls_search *search = context;
+
+	if (symbol->type != STT_TLS || !symbol->is_defined ||
+	    strcmp(symbol->name, "_Py_tss_tstate") != 0)
+		return 0;
+	search->offset = symbol->vaddr;
+	search->is_found = true;
+	return 1;
+}
+
+/* The thread pointer stands at the aligned end of the main program's block (x86-64 psABI,
+ * "variant II"). */
+static int tls_static_offset(const struct elf_file *elf, uint64_t in_block, int64_t *ret)
+{
+	struct elf_segment tls;
+	uint64_t alignment;
+
+	if (elf_file_tls(elf, &tls) || tls.memory_bytes > UINT32_MAX)
+		return -ENOENT;
+	alignment = tls.alignment ? tls.alignment : 1;
+	*ret = (int64_t)in_block -
+	       (int64_t)((tls.memory_bytes + alignment - 1) / alignment * alignment);
+	return 0;
+}
+
+/*
+ * A stripped file keeps no name for the TLS variable, but _PyThreadState_GetCurrent() is exported
+ * and does nothing but load it: mov %fs:disp32,%rax in a main program; in a shared object
+ * lea GOT(%rip),%rdi; call __tls_get_addr; mov disp8(%rax),%rax.
+ */
+static void tls_decode(const struct elf_file *elf, struct python_runtime *runtime)
+{
+	static const uint8_t load_fs[] = {0x64, 0x48, 0x8b, 0x04, 0x25};
+	static const uint8_t load_block[] = {0x48, 0x8b, 0x40};
+	uint64_t vaddr = symbol_vaddr(elf, "_PyThreadState_GetCurrent");
+	const uint8_t *code = vaddr ? elf_file_at(elf, vaddr, DECODE_BYTES) : NULL;
+	int32_t displacement;
+
+	if (!code)
+		return;
+	for (size_t i = 0; i + sizeof(load_fs) + 4 <= DECODE_BYTES; i++) {
+		if (memcmp(code + i, load_fs, sizeof(load_fs)) == 0) {
+			memcpy(&displacement, code + i + sizeof(load_fs), 4);
+			runtime->tls_kind = PYREC_TLS_STATIC;
+			runtime->tls_offset = displacement;
+			return;
+		}
+		if (memcmp(code + i, load_block, sizeof(load_block)) == 0 &&
+		    (runtime->tls_module_vaddr = tls_module_word(elf)) != 0) {
+			runtime->tls_kind = PYREC_TLS_DYNAMIC;
+			runtime->tls_offset = (int8_t)code[i + sizeof(load_block)];
+			return;
+		}
+	}
+}
+
+/* Where _Py_tss_tstate (3.12 and newer) of a thread is. Without it the pthread key serves. */
+static void tls_find(const struct elf_file *elf, struct python_runtime *runtime)
+{
+	struct tls_search search = {0};
+
+	runtime->tls_kind = PYREC_TLS_NONE;
+	if (runtime->version_hex >> 16 < VERSION_3_12)
+		return;
+	elf_file_visit_symbols(elf, tls_symbol_visit, &search);
+	if (!search.is_found) {
+		tls_decode(elf, runtime);
+	} else if (is_main_program(elf)) {
+		if (tls_static_offset(elf, search.offset, &runtime->tls_offset) == 0)
+			runtime->tls_kind = PYREC_TLS_STATIC;
+	} else {
+		runtime->tls_module_vaddr = tls_module_word(elf);
+		runtime->tls_offset = (int64_t)search.offset;
+		if (runtime->tls_module_vaddr)
+			runtime->tls_kind = PYREC_TLS_DYNAMIC;
+	}
+}
+
+int python_runtime_detect(const struct elf_file *elf, const char *path, struct python_runtime *ret)
+{
+	struct elf_section section = {0};
+	bool has_section = elf_file_section(elf, ".PyRuntime", &section) == 0;
+	uint64_t vaddr = has_section ? section.vaddr : symbol_vaddr(elf, "_PyRuntime");
+
+	*ret = (struct python_runtime){.runtime_vaddr = vaddr};
+	if (elf_file_machine(elf) != EM_X86_64)
+		return -ENOENT;
+	/* 2.7 and 3.6 have no _PyRuntime. */
+	if (!vaddr && (!symbol_vaddr(elf, "_PyThreadState_Current") ||
+		       !symbol_vaddr(elf, "PyEval_EvalFrameEx")))
+		return -ENOENT;
+	ret->version_hex = version_from_symbol(elf);
+	if (!ret->version_hex && section.bytes && section.nr >= 16 &&
+	    memcmp(section.bytes, "xdebugpy", 8) == 0)
+		memcpy(&ret->version_hex, section.bytes + 8, 4);
+	if (!ret->version_hex)
+		ret->version_hex = version_from_name(path);
+	ret->eval_vaddr = symbol_vaddr(elf, "_PyEval_EvalFrameDefault");
+	if (python_layout_find(ret->version_hex, section.bytes, section.bytes ? section.nr : 0,
+			       &ret->layout) == 0) {
+		ret->is_walkable = true;
+		tls_find(elf, ret);
+	}
+	return 0;
+}

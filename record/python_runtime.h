@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Is an ELF file a CPython runtime, of which version, and where in it is what the walk starts
+ * from? Told from the file's contents, never from its name: embedded and renamed ones count too.
+ */
+#ifndef PYREC_RECORD_PYTHON_RUNTIME_H
+#define PYREC_RECORD_PYTHON_RUNTIME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/elf_file.h"
+#include "record/layouts.h"
+
+/* Addresses are the file's own (vaddr): add the load bias of a process. */
+struct python_runtime {
+	uint32_t version_hex; /* micro and level are 0 where only the minor version is known */
+	bool is_walkable;     /* layout is set */
+	struct python_layout layout;
+	uint64_t runtime_vaddr; /* _PyRuntime */
+	uint64_t eval_vaddr;	/* _PyEval_EvalFrameDefault; 0: not found */
+	uint32_t tls_kind;	/* enum pyrec_tls_kind of _Py_tss_tstate (3.12 and newer) */
+	int64_t tls_offset;
+	uint64_t tls_module_vaddr; /* PYREC_TLS_DYNAMIC: the DTPMOD64 word */
+};
+
+/** Return: 0; -ENOENT: not a CPython runtime. */
+must_check int python_runtime_detect(const struct elf_file *elf, const char *path,
+				     struct python_runtime *ret);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "record/sideband.h"
+
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "record/privileges.h"
+
+struct sideband_ring {
+	int fd; /* -1: the CPU is offline */
+	struct perf_event_mmap_page *page;
+	uint8_t *data;
+};
+
+struct sideband {
+	struct sideband_ring *rings;
+	int rings_nr;
+	size_t data_bytes; /* of each ring; a power of two */
+	int epoll_fd;
+	uint64_t *record; /* one that wraps around the end is put together here: 64 KiB */
+};
+
+static const struct record_layout layout = {
+    .sample_type = PERF_SAMPLE_IDENTIFIER | PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU,
+    .sample_id_all = true,
+};
+
+const struct record_layout *sideband_layout(void)
+{
+	return &layout;
+}
+
+static int sideband_open_event(int cpu, bool with_build_id)
+{
+	struct perf_event_attr attr = {
+	    .type = PERF_TYPE_SOFTWARE,
+	    .size = sizeof(attr),
+	    .config = PERF_COUNT_SW_DUMMY,
+	    .sample_type = layout.sample_type,
+	    .sample_id_all = 1,
+	    .mmap = 1,
+	    .mmap2 = 1,
+	    .comm = 1,
+	    .comm_exec = 1,
+	    .task = 1,
+	    .build_id = with_build_id,
+	    .watermark = 1,
+	    .wakeup_watermark = 1,
+	    .use_clockid = 1,
+	    .clockid = CLOCK_MONOTONIC,
+	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+static int sideband_open_ring(struct sideband *sideband, struct sideband_ring *ring, int cpu)
+{
+	struct epoll_event interest = {.events = EPOLLIN};
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	void *mapped;
+
+	ring->fd = sideband_open_event(cpu, true);
+	if (ring->fd < 0 && errno == EINVAL) /* before Linux 5.12 */
+		ring->fd = sideband_open_event(cpu, false);
+	if (ring->fd < 0 && errno == ENODEV)
+		return 0;
+	if (ring->fd < 0) {
+		privileges_explain_event(-errno);
+		return -errno;
+	}
+	mapped = mmap(NULL, page_bytes + sideband->data_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      ring->fd, 0);
+	if (mapped == MAP_FAILED) {
+		int error = -errno;
+
+		privileges_explain_ring(error);
+		return error;
+	}
+	ring->page = mapped;
+	ring->data = (uint8_t *)mapped + page_bytes;
+	return epoll_ctl(sideband->epoll_fd, EPOLL_CTL_ADD, ring->fd, &interest) ? -errno : 0;
+}
+
+int sideband_create(uint32_t ring_pages, struct sideband **ret)
+{
+	struct sideband *sideband = calloc(1, sizeof(*sideband));
+	int error = 0;
+
+	if (!sideband)
+		return -ENOMEM;
+	sideband->data_bytes = ring_pages * (size_t)sysconf(_SC_PAGESIZE);
+	sideband->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	sideband->rings_nr = get_nprocs_conf();
+	sideband->rings = calloc((size_t)sideband->rings_nr, sizeof(*sideband->rings));
+	sideband->record = malloc(UINT16_MAX + 1);
+	if (!sideband->rings || !sideband->record || sideband->epoll_fd < 0)
+		error = -ENOMEM;
+	for (int cpu = 0; sideband->rings && cpu < sideband->rings_nr; cpu++)
+		sideband->rings[cpu].fd = -1;
+	for (int cpu = 0; !error && cpu < sideband->rings_nr; cpu++)
+		error = sideband_open_ring(sideband, &sideband->rings[cpu], cpu);
+	if (error) {
+		sideband_destroy(sideband);
+		return error;
+	}
+	*ret = sideband;
+	return 0;
+}
+
+void sideband_destroy(struct sideband *sideband)
+{
+	if (!sideband)
+		return;
+	for (int cpu = 0; sideband->rings && cpu < sideband->rings_nr; cpu++) {
+		struct sideband_ring *ring = &sideband->rings[cpu];
+
+		if (ring->page)
+			munmap(ring->page,
+			       (size_t)(ring->data - (uint8_t *)ring->page) + sideband->data_bytes);
+		if (ring->fd >= 0)
+			close(ring->fd);
+	}
+	if (sideband->epoll_fd >= 0)
+		close(sideband->epoll_fd);
+	free(sideband->rings);
+	free(sideband->record);
+	free(sideband);
+}
+
+int sideband_fd(const struct sideband *sideband)
+{
+	return sideband->epoll_fd;
+}
+
+/* The record at ring position @at, unwrapped. */
+static const struct perf_event_header *
+sideband_record(const struct sideband *sideband, const struct sideband_ring *ring, uint64_t at)
+{
+	size_t from = at & (sideband->data_bytes - 1);
+	const struct perf_event_header *header = (const void *)(ring->data + from);
+	size_t first = sideband->data_bytes - from;
+
+	if (header->size <= first)
+		return header;
+	memcpy(sideband->record, header, first);
+	memcpy((uint8_t *)sideband->record + first, ring->data,
+	       ((const struct perf_event_header *)sideband->record)->size - first);
+	return (void *)sideband->record;
+}
+
+static int sideband_drain_ring(struct sideband *sideband, struct sideband_ring *ring,
+			       int (*visit)(void *context, const struct perf_event_header *bytes),
+			       void *context)
+{
+	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+	uint64_t tail = ring->page->data_tail;
+	int ret = 0;
+
+	while (tail != head && ret == 0) {
+		const struct perf_event_header *header = sideband_record(sideband, ring, tail);
+
+		tail += header->size;
+		ret = visit(context, header);
+	}
+	__atomic_store_n(&ring->page->data_tail, tail, __ATOMIC_RELEASE);
+	return ret;
+}
+
+int sideband_drain(struct sideband *sideband,
+		   int (*visit)(void *context, const struct perf_event_header *bytes),
+		   void *context)
+{
+	int ret = 0;
+
+	for (int cpu = 0; ret == 0 && cpu < sideband->rings_nr; cpu++)
+		if (sideband->rings[cpu].page)
+			ret = sideband_drain_ring(sideband, &sideband->rings[cpu], visit, context);
+	return ret;
+}
