@@ -141,7 +141,7 @@ static int features_read(struct perf_reader *reader, const struct file_header *h
 	uint64_t offset = header->data.offset + header->data.bytes;
 
 	for (unsigned int feature = 0; feature < PERF_FEATURES_NR; feature++) {
-		uint8_t bytes[PERF_FILE_SECTION_BYTES];
+		uint8_t bytes[PERF_FILE_SECTION_BYTES] = {0};
 		struct bytes_cursor cursor = bytes_cursor_make(bytes, sizeof(bytes));
 		struct perf_file_section section;
 		int ret;
@@ -163,7 +163,7 @@ static int features_read(struct perf_reader *reader, const struct file_header *h
 static bool footer_read(struct perf_reader *reader, uint64_t data_end)
 {
 	const uint64_t file_bytes = reader->facts.file_bytes;
-	uint8_t bytes[PYREC_FOOTER_BYTES];
+	uint8_t bytes[PYREC_FOOTER_BYTES] = {0};
 	struct bytes_cursor cursor = bytes_cursor_make(bytes, sizeof(bytes));
 	uint64_t footer_offset;
 	uint64_t bundle_offset;
@@ -186,7 +186,7 @@ static bool footer_read(struct perf_reader *reader, uint64_t data_end)
 static int file_header_read(struct perf_reader *reader, struct file_header *header,
 			    struct read_error *error)
 {
-	uint8_t bytes[PERF_FILE_HEADER_BYTES];
+	uint8_t bytes[PERF_FILE_HEADER_BYTES] = {0};
 	struct bytes_cursor cursor = bytes_cursor_make(bytes, sizeof(bytes));
 	uint64_t header_bytes;
 

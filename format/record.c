@@ -249,55 +249,46 @@ static int nothing_encode(struct strbuf *out __attribute__((unused)),
 
 /* ---- The table ---- */
 
-struct record_row {
-	uint32_t type;
-	const char *name;
-	int (*encode)(struct strbuf *out, const struct record_layout *layout,
-		      const struct record *record); /* NULL: only read */
-	void (*decode)(struct bytes_cursor *cursor, const struct record_layout *layout,
-		       struct record *ret); /* NULL: type and misc only */
-};
-
 static const struct record_row record_rows[] = {
-    {PERF_RECORD_MMAP, "MMAP", NULL, mmap_decode},
-    {PERF_RECORD_LOST, "LOST", lost_encode, lost_decode},
-    {PERF_RECORD_COMM, "COMM", comm_encode, comm_decode},
-    {PERF_RECORD_EXIT, "EXIT", task_encode, task_decode},
-    {PERF_RECORD_THROTTLE, "THROTTLE", NULL, NULL},
-    {PERF_RECORD_UNTHROTTLE, "UNTHROTTLE", NULL, NULL},
-    {PERF_RECORD_FORK, "FORK", task_encode, task_decode},
-    {PERF_RECORD_READ, "READ", NULL, NULL},
-    {PERF_RECORD_SAMPLE, "SAMPLE", record_sample_encode, record_sample_decode},
-    {PERF_RECORD_MMAP2, "MMAP2", mmap2_encode, mmap2_decode},
-    {PERF_RECORD_AUX, "AUX", NULL, NULL},
-    {PERF_RECORD_ITRACE_START, "ITRACE_START", NULL, NULL},
-    {PERF_RECORD_LOST_SAMPLES, "LOST_SAMPLES", lost_encode, lost_decode},
-    {PERF_RECORD_SWITCH, "SWITCH", NULL, NULL},
-    {PERF_RECORD_SWITCH_CPU_WIDE, "SWITCH_CPU_WIDE", NULL, NULL},
-    {PERF_RECORD_NAMESPACES, "NAMESPACES", NULL, NULL},
-    {PERF_RECORD_KSYMBOL, "KSYMBOL", NULL, NULL},
-    {PERF_RECORD_BPF_EVENT, "BPF_EVENT", NULL, NULL},
-    {PERF_RECORD_CGROUP, "CGROUP", NULL, NULL},
-    {PERF_RECORD_TEXT_POKE, "TEXT_POKE", NULL, NULL},
-    {PERF_RECORD_HEADER_ATTR_TYPE, "HEADER_ATTR", NULL, NULL},
-    {PERF_RECORD_HEADER_EVENT_TYPE_TYPE, "ENVELOPE", NULL, NULL},
-    {PERF_RECORD_HEADER_TRACING_DATA_TYPE, "HEADER_TRACING_DATA", NULL, NULL},
-    {PERF_RECORD_HEADER_BUILD_ID_TYPE, "HEADER_BUILD_ID", NULL, NULL},
-    {PERF_RECORD_FINISHED_ROUND_TYPE, "FINISHED_ROUND", nothing_encode, NULL},
-    {PERF_RECORD_ID_INDEX_TYPE, "ID_INDEX", NULL, NULL},
-    {PERF_RECORD_AUXTRACE_INFO_TYPE, "AUXTRACE_INFO", NULL, NULL},
-    {PERF_RECORD_AUXTRACE_TYPE, "AUXTRACE", NULL, NULL},
-    {PERF_RECORD_THREAD_MAP_TYPE, "THREAD_MAP", NULL, NULL},
-    {PERF_RECORD_CPU_MAP_TYPE, "CPU_MAP", NULL, NULL},
-    {PERF_RECORD_EVENT_UPDATE_TYPE, "EVENT_UPDATE", NULL, NULL},
-    {PERF_RECORD_TIME_CONV_TYPE, "TIME_CONV", NULL, NULL},
-    {PERF_RECORD_HEADER_FEATURE_TYPE, "HEADER_FEATURE", NULL, NULL},
-    {PERF_RECORD_COMPRESSED_TYPE, "COMPRESSED", NULL, NULL},
-    {PERF_RECORD_FINISHED_INIT_TYPE, "FINISHED_INIT", NULL, NULL},
-    {PERF_RECORD_COMPRESSED2_TYPE, "COMPRESSED2", NULL, NULL},
+    {PERF_RECORD_MMAP, "MMAP", NULL, mmap_decode, record_mmap_print},
+    {PERF_RECORD_LOST, "LOST", lost_encode, lost_decode, record_lost_print},
+    {PERF_RECORD_COMM, "COMM", comm_encode, comm_decode, record_comm_print},
+    {PERF_RECORD_EXIT, "EXIT", task_encode, task_decode, record_task_print},
+    {PERF_RECORD_THROTTLE, "THROTTLE", NULL, NULL, NULL},
+    {PERF_RECORD_UNTHROTTLE, "UNTHROTTLE", NULL, NULL, NULL},
+    {PERF_RECORD_FORK, "FORK", task_encode, task_decode, record_task_print},
+    {PERF_RECORD_READ, "READ", NULL, NULL, NULL},
+    {PERF_RECORD_SAMPLE, "SAMPLE", record_sample_encode, record_sample_decode, record_sample_print},
+    {PERF_RECORD_MMAP2, "MMAP2", mmap2_encode, mmap2_decode, record_mmap_print},
+    {PERF_RECORD_AUX, "AUX", NULL, NULL, NULL},
+    {PERF_RECORD_ITRACE_START, "ITRACE_START", NULL, NULL, NULL},
+    {PERF_RECORD_LOST_SAMPLES, "LOST_SAMPLES", lost_encode, lost_decode, record_lost_print},
+    {PERF_RECORD_SWITCH, "SWITCH", NULL, NULL, NULL},
+    {PERF_RECORD_SWITCH_CPU_WIDE, "SWITCH_CPU_WIDE", NULL, NULL, NULL},
+    {PERF_RECORD_NAMESPACES, "NAMESPACES", NULL, NULL, NULL},
+    {PERF_RECORD_KSYMBOL, "KSYMBOL", NULL, NULL, NULL},
+    {PERF_RECORD_BPF_EVENT, "BPF_EVENT", NULL, NULL, NULL},
+    {PERF_RECORD_CGROUP, "CGROUP", NULL, NULL, NULL},
+    {PERF_RECORD_TEXT_POKE, "TEXT_POKE", NULL, NULL, NULL},
+    {PERF_RECORD_HEADER_ATTR_TYPE, "HEADER_ATTR", NULL, NULL, NULL},
+    {PERF_RECORD_HEADER_EVENT_TYPE_TYPE, "ENVELOPE", NULL, NULL, NULL},
+    {PERF_RECORD_HEADER_TRACING_DATA_TYPE, "HEADER_TRACING_DATA", NULL, NULL, NULL},
+    {PERF_RECORD_HEADER_BUILD_ID_TYPE, "HEADER_BUILD_ID", NULL, NULL, NULL},
+    {PERF_RECORD_FINISHED_ROUND_TYPE, "FINISHED_ROUND", nothing_encode, NULL, NULL},
+    {PERF_RECORD_ID_INDEX_TYPE, "ID_INDEX", NULL, NULL, NULL},
+    {PERF_RECORD_AUXTRACE_INFO_TYPE, "AUXTRACE_INFO", NULL, NULL, NULL},
+    {PERF_RECORD_AUXTRACE_TYPE, "AUXTRACE", NULL, NULL, NULL},
+    {PERF_RECORD_THREAD_MAP_TYPE, "THREAD_MAP", NULL, NULL, NULL},
+    {PERF_RECORD_CPU_MAP_TYPE, "CPU_MAP", NULL, NULL, NULL},
+    {PERF_RECORD_EVENT_UPDATE_TYPE, "EVENT_UPDATE", NULL, NULL, NULL},
+    {PERF_RECORD_TIME_CONV_TYPE, "TIME_CONV", NULL, NULL, NULL},
+    {PERF_RECORD_HEADER_FEATURE_TYPE, "HEADER_FEATURE", NULL, NULL, NULL},
+    {PERF_RECORD_COMPRESSED_TYPE, "COMPRESSED", NULL, NULL, NULL},
+    {PERF_RECORD_FINISHED_INIT_TYPE, "FINISHED_INIT", NULL, NULL, NULL},
+    {PERF_RECORD_COMPRESSED2_TYPE, "COMPRESSED2", NULL, NULL, NULL},
 };
 
-static const struct record_row *record_row_find(uint32_t type)
+const struct record_row *record_row_find(uint32_t type)
 {
 	for (size_t i = 0; i < array_size(record_rows); i++)
 		if (record_rows[i].type == type)

@@ -21,8 +21,25 @@ must_check int record_sample_encode(struct strbuf *out, const struct record_layo
 void record_sample_decode(struct bytes_cursor *cursor, const struct record_layout *layout,
 			  struct record *ret);
 
-/** Print the fields of a decoded record, one a line. */
+/* record_print.c: the fields of a decoded record, indented, one or a few a line. */
+void record_mmap_print(FILE *out, const struct record *record, const struct record_layout *layout);
+void record_comm_print(FILE *out, const struct record *record, const struct record_layout *layout);
+void record_task_print(FILE *out, const struct record *record, const struct record_layout *layout);
+void record_lost_print(FILE *out, const struct record *record, const struct record_layout *layout);
 void record_sample_print(FILE *out, const struct record *record,
 			 const struct record_layout *layout);
+
+struct record_row {
+	uint32_t type;
+	const char *name;
+	int (*encode)(struct strbuf *out, const struct record_layout *layout,
+		      const struct record *record); /* NULL: only read */
+	void (*decode)(struct bytes_cursor *cursor, const struct record_layout *layout,
+		       struct record *ret); /* NULL: type and misc only */
+	void (*print)(FILE *out, const struct record *record, const struct record_layout *layout);
+};
+
+/** The row of a type; NULL when unknown. */
+const struct record_row *record_row_find(uint32_t type);
 
 #endif
