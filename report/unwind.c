@@ -366,14 +366,16 @@ static int step(struct unwinder *unwinder, struct native_frame *frame, uint32_t 
 						frame->pc - is_return_address);
 	int ret;
 
-	/* A trampoline is returned to at its first byte, where the FDE may just begin. */
-	if (is_return_address && rule->kind == CFI_RULE_NONE) {
-		const struct cfi_rule *at_pc = find_rule(unwinder, frame->mapping, frame->pc);
+	/*
+	 * A trampoline is returned to at its first byte, where its FDE may just begin, and sampled in
+	 * its system call behind its last byte, where the FDE may have ended.
+	 */
+	if (rule->kind == CFI_RULE_NONE) {
+		const struct cfi_rule *beside =
+		    find_rule(unwinder, frame->mapping, frame->pc - !is_return_address);
 
-		if (at_pc->is_signal) {
-			rule = at_pc;
-			is_return_address = false;
-		}
+		if (beside->is_signal)
+			rule = beside;
 	}
 	if (rule->is_signal)
 		frame->flags |= NATIVE_FRAME_SIGNAL;

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * unwind_file [--libunwind | --bench] FILE: the native user frames of every sample of a perf.data
+ * file. One line a sample: tid, time in ns, how the walk ended; then one line a frame: its place in
+ * the file, pc, sp, cfa, flags, symbol (by libunwind: its place only). agree.py compares them.
+ * --bench prints what a frame costs.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include <asm/perf_regs.h>
+
+#include "format/bundle.h"
+#include "format/reader.h"
+#include "report/module.h"
+#include "report/record_queue.h"
+#include "report/timeline.h"
+#include "report/unwind.h"
+#include "report/unwind_libunwind.h"
+
+enum { QUEUE_BYTES_MAX = 256 << 20, BENCH_RUNS = 5, LIBUNWIND_FRAMES_MAX = 8192 };
+
+enum task { TASK_ROWS, TASK_LIBUNWIND, TASK_BENCH };
+
+struct tool {
+	enum task task;
+	struct perf_reader *reader;
+	struct bundle *bundle;
+	struct modules *modules;
+	struct timeline timeline;
+	struct record_queue queue;
+	struct unwinder *unwinder;
+	struct libunwind_stepper *stepper;
+	uint64_t samples_nr;
+	uint64_t frames_nr;
+	uint64_t first_ns; /* each sample's first run: stack bytes and rows not in the cache */
+	uint64_t again_ns;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static const char *frame_symbol(const struct native_frame *frame)
+{
+	const struct mapping *mapping = frame->mapping;
+	uint64_t pc = native_frame_lookup_pc(frame);
+	struct symbol symbol;
+	uint64_t vaddr;
+
+	if (!mapping || !mapping->module ||
+	    module_vaddr(mapping->module, pc - mapping->start + mapping->file_offset, &vaddr) ||
+	    module_symbol(mapping->module, vaddr, &symbol))
+		return "[unknown]";
+	return symbol.name;
+}
+
+/* perf prints where in the file it is; so for what is in no file. */
+static uint64_t file_offset(const struct mapping *mapping, uint64_t pc)
+{
+	return mapping && mapping->module ? pc - mapping->start + mapping->file_offset : pc;
+}
+
+static void print_rows(const struct native_stack *stack, const struct record_sample *sample)
+{
+	printf("%u %" PRIu64 " %d\n", sample->tid, sample->time_ns, stack->end);
+	for (uint32_t i = 0; i < stack->nr; i++) {
+		const struct native_frame *frame = &stack->frames[i];
+
+		printf("\t%" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %x %s\n",
+		       file_offset(frame->mapping, frame->pc), frame->pc, frame->sp, frame->cfa,
+		       frame->flags, frame_symbol(frame));
+	}
+}
+
+static int run_rows(struct tool *tool, const struct process *process, uint64_t regs_mask,
+		    const struct record_sample *sample)
+{
+	struct native_stack stack;
+	uint64_t begin_ns = now_ns();
+	int error = unwinder_run(tool->unwinder, &process->space, regs_mask, sample, &stack);
+
+	if (error)
+		return error;
+	if (tool->task == TASK_ROWS) {
+		print_rows(&stack, sample);
+		return 0;
+	}
+	tool->first_ns += now_ns() - begin_ns;
+	tool->samples_nr++;
+	tool->frames_nr += stack.nr;
+	begin_ns = now_ns();
+	for (int i = 0; !error && i < BENCH_RUNS; i++)
+		error = unwinder_run(tool->unwinder, &process->space, regs_mask, sample, &stack);
+	tool->again_ns += (now_ns() - begin_ns) / BENCH_RUNS;
+	return error;
+}
+
+static int run_libunwind(struct tool *tool, const struct process *process, uint64_t regs_mask,
+			 const struct record_sample *sample)
+{
+	static const uint8_t perf_registers[DWARF_REGISTERS_NR] = {
+	    PERF_REG_X86_AX,  PERF_REG_X86_DX,	PERF_REG_X86_CX,  PERF_REG_X86_BX,
+	    PERF_REG_X86_SI,  PERF_REG_X86_DI,	PERF_REG_X86_BP,  PERF_REG_X86_SP,
+	    PERF_REG_X86_R8,  PERF_REG_X86_R9,	PERF_REG_X86_R10, PERF_REG_X86_R11,
+	    PERF_REG_X86_R12, PERF_REG_X86_R13, PERF_REG_X86_R14, PERF_REG_X86_R15,
+	    PERF_REG_X86_IP,
+	};
+	struct unwind_registers registers = {0};
+	uint64_t pcs[LIBUNWIND_FRAMES_MAX];
+	int nr = 0;
+
+	for (unsigned int i = 0; i < DWARF_REGISTERS_NR; i++) {
+		uint64_t value;
+
+		if (sample_register(sample, regs_mask, perf_registers[i], &value) == 0)
+			register_set(&registers, i, value);
+	}
+	if (registers.known) {
+		struct stack_dump dump = {registers.values[DWARF_RSP], sample->stack,
+					  sample->stack ? sample->stack_bytes : 0};
+
+		nr = libunwind_walk(tool->stepper, &process->space, &dump, &registers, pcs,
+				    LIBUNWIND_FRAMES_MAX);
+	}
+	printf("%u %" PRIu64 " 0\n", sample->tid, sample->time_ns);
+	for (int i = 0; i < nr; i++)
+		printf("\t%" PRIx64 "\n",
+		       file_offset(address_space_find(&process->space, pcs[i] - (i > 0)), pcs[i]));
+	return nr < 0 ? nr : 0;
+}
+
+static int take_record(struct tool *tool, const struct queued_record *item)
+{
+	uint32_t events_nr;
+	const struct perf_reader_event *events = perf_reader_events(tool->reader, &events_nr);
+	const struct record_layout *layout = &events[item->event].layout;
+	const struct process *process;
+	struct record record;
+
+	if (record_decode(item->header, item->header->size, layout, &record))
+		return -EBADMSG;
+	if (record.type != PERF_RECORD_SAMPLE)
+		return timeline_apply(&tool->timeline, &record);
+	process = timeline_get(&tool->timeline, record.sample.pid);
+	if (!process)
+		return -ENOMEM;
+	if (tool->task == TASK_LIBUNWIND)
+		return run_libunwind(tool, process, layout->sample_regs_user, &record.sample);
+	return run_rows(tool, process, layout->sample_regs_user, &record.sample);
+}
+
+static int drain(struct tool *tool)
+{
+	struct queued_record item;
+	int error = 0;
+
+	while (!error && record_queue_pop(&tool->queue, &item)) {
+		error = take_record(tool, &item);
+		queued_record_release(&item);
+	}
+	return error;
+}
+
+static int push_record(struct tool *tool, const struct raw_record *raw)
+{
+	uint32_t events_nr;
+	const struct perf_reader_event *events = perf_reader_events(tool->reader, &events_nr);
+	struct queued_record item = {.file_offset = raw->file_offset};
+	struct record record;
+
+	if (raw->header->type == PERF_RECORD_FINISHED_ROUND_TYPE) {
+		record_queue_end_round(&tool->queue);
+		return drain(tool);
+	}
+	if (raw->header->type >= PERF_RECORD_HEADER_ATTR_TYPE || !raw->event)
+		return 0;
+	if (record_decode(raw->header, raw->header->size, &raw->event->layout, &record))
+		return -EBADMSG;
+	item.event = (uint32_t)(raw->event - events);
+	item.time_ns = record.type == PERF_RECORD_SAMPLE ? record.sample.time_ns
+							 : record.id.time_ns;
+	return record_queue_push(&tool->queue, &item, raw->header);
+}
+
+static int read_all(struct tool *tool, struct read_error *read_error)
+{
+	struct raw_record raw;
+	int ret;
+
+	while ((ret = perf_reader_next(tool->reader, &raw, read_error)) == 1) {
+		int error = push_record(tool, &raw);
+
+		if (error)
+			return error;
+	}
+	if (ret < 0) {
+		fprintf(stderr, "%s\n", read_error->what);
+		return ret;
+	}
+	record_queue_end(&tool->queue);
+	return drain(tool);
+}
+
+static int tool_open(struct tool *tool, const char *path, struct read_error *read_error)
+{
+	struct modules_options options = {.use_local_files = true};
+	const struct perf_build_id *build_ids;
+	const uint8_t *bytes;
+	uint64_t bytes_nr;
+	uint32_t nr;
+	int error = perf_reader_open(path, &tool->reader, read_error);
+
+	if (error)
+		return error;
+	bytes = perf_reader_bundle(tool->reader, &bytes_nr);
+	if (bytes)
+		error = bundle_open(bytes, bytes_nr, &tool->bundle);
+	options.bundle = tool->bundle;
+	if (!error)
+		error = modules_create(&options, &tool->modules);
+	if (!error)
+		error = unwinder_create(&tool->unwinder);
+	if (!error)
+		error = libunwind_stepper_create(&tool->stepper);
+	if (error)
+		return error;
+	timeline_init(&tool->timeline, tool->modules);
+	record_queue_init(&tool->queue, QUEUE_BYTES_MAX);
+	build_ids = perf_reader_build_ids(tool->reader, &nr);
+	return timeline_add_build_ids(&tool->timeline, build_ids, nr);
+}
+
+static void tool_close(struct tool *tool)
+{
+	record_queue_deinit(&tool->queue);
+	timeline_deinit(&tool->timeline);
+	libunwind_stepper_destroy(tool->stepper);
+	unwinder_destroy(tool->unwinder);
+	modules_destroy(tool->modules);
+	bundle_close(tool->bundle);
+	perf_reader_close(tool->reader);
+}
+
+int main(int argc, char **argv)
+{
+	struct tool tool = {.task = TASK_ROWS};
+	struct read_error read_error = {.what = "cannot be opened"};
+	int error;
+
+	if (argc == 3)
+		tool.task = strcmp(argv[1], "--bench") ? TASK_LIBUNWIND : TASK_BENCH;
+	if (argc < 2 || argc > 3)
+		return 129;
+	error = tool_open(&tool, argv[argc - 1], &read_error);
+	if (error) {
+		fprintf(stderr, "%s: %s: %s\n", argv[argc - 1], read_error.what, strerror(-error));
+		return 1;
+	}
+	error = read_all(&tool, &read_error);
+	if (error)
+		fprintf(stderr, "%s: %s\n", argv[argc - 1], strerror(-error));
+	if (tool.task == TASK_BENCH && tool.frames_nr)
+		printf("%s: %" PRIu64 " samples, %" PRIu64 " frames; first run %" PRIu64
+		       " ns a frame, in the cache %" PRIu64 "\n",
+		       argv[argc - 1], tool.samples_nr, tool.frames_nr,
+		       tool.first_ns / tool.frames_nr, tool.again_ns / tool.frames_nr);
+	tool_close(&tool);
+	return error ? 1 : 0;
+}
