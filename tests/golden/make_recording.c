@@ -168,6 +168,20 @@ static void send_losses(struct recording *recording, uint32_t samples_nr)
 
 /* ---- Processes ---- */
 
+static void send_kernel_map(struct recording *recording)
+{
+	const struct record mmap = {.type = PERF_RECORD_MMAP2,
+				    .misc = PERF_RECORD_MISC_KERNEL,
+				    .mmap = {.pid = UINT32_MAX,
+					     .start = 0xffffffff81000000,
+					     .bytes = 0x1000000,
+					     .file_offset = 0xffffffff81000000,
+					     .prot = 5,
+					     .path = "[kernel.kallsyms]_text"}};
+
+	send_record(recording, mmap, 5 * SECOND_NS);
+}
+
 static void send_processes(struct recording *recording)
 {
 	struct record mmap = {.type = PERF_RECORD_MMAP2,
@@ -182,6 +196,7 @@ static void send_processes(struct recording *recording)
 				       .build_id_nr = sizeof(python_build_id),
 				       .path = "/usr/bin/python3.11"}};
 
+	send_kernel_map(recording);
 	memcpy(mmap.mmap.build_id, python_build_id, sizeof(python_build_id));
 	send_record(recording,
 		    (struct record){.type = PERF_RECORD_COMM, .comm = {100, 100, true, "python3"}},
