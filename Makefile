@@ -99,7 +99,7 @@ unit-tests: $(UNIT_TESTS)
 unit: $(UNIT_TESTS)
 	$(Q)for test in $(UNIT_TESTS); do $$test || exit 1; done
 
-$(O)/tests/hostbpf/%: $(O)/tests/hostbpf/%.o $(O)/libpyrec.a
+$(O)/tests/hostbpf/%: $(O)/tests/hostbpf/%.o $(O)/tests/hostbpf/process_image.o $(O)/libpyrec.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "tests/hostbpf/process_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "common/strbuf.h"
+#include "common/vec.h"
+#include "record/remote_memory.h"
+
+enum { REGION_BYTES_MAX = 256 << 20 };
+
+static int image_add(struct process_image *image, pid_t pid, const struct proc_map *map)
+{
+	struct image_region region = {.start = map->start, .nr = map->end - map->start};
+	int error = vec_grow((void **)&image->regions, &image->capacity, image->nr + 1,
+			     sizeof(region));
+
+	if (error || region.nr > REGION_BYTES_MAX)
+		return error;
+	region.bytes = malloc(region.nr);
+	if (!region.bytes)
+		return -ENOMEM;
+	/* A region may end in a page that cannot be read: then all of it is left out. */
+	if (remote_read((uint32_t)pid, region.start, region.bytes, region.nr)) {
+		free(region.bytes);
+		return 0;
+	}
+	image->regions[image->nr++] = region;
+	return 0;
+}
+
+static void image_look(struct process_image *image, pid_t pid, const struct proc_map *map)
+{
+	struct mapped_file *file;
+
+	if (!image->runtime && map->prot & PROT_EXEC &&
+	    mapped_files_get(image->files, (uint32_t)pid, map, &file) == 0 && file->runtime &&
+	    mapped_file_bias(file, map->start, map->file_offset, &image->runtime_bias) == 0)
+		image->runtime = file->runtime;
+}
+
+int process_image_take(pid_t pid, struct process_image *ret)
+{
+	auto_free char *text = NULL;
+	char path[64];
+	char *line, *rest;
+	size_t nr;
+	int error;
+
+	*ret = (struct process_image){0};
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	error = mapped_files_create(&ret->files);
+	if (!error)
+		error = proc_file_read(path, &text, &nr);
+	rest = text;
+	while (!error && (line = strsep(&rest, "\n")) != NULL) {
+		struct proc_map map;
+
+		if (proc_map_parse(line, &map))
+			continue;
+		image_look(ret, pid, &map);
+		if (map.prot & PROT_READ && map.prot & PROT_WRITE)
+			error = image_add(ret, pid, &map);
+	}
+	return error;
+}
+
+void process_image_deinit(struct process_image *image)
+{
+	for (size_t i = 0; i < image->nr; i++)
+		free(image->regions[i].bytes);
+	free(image->regions);
+	mapped_files_destroy(image->files);
+}
+
+uint8_t *process_image_at(const struct process_image *image, uint64_t address, uint64_t nr)
+{
+	size_t low = 0;
+	size_t high = image->nr;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct image_region *region = &image->regions[middle];
+
+		if (address < region->start)
+			high = middle;
+		else if (address - region->start >= region->nr)
+			low = middle + 1;
+		else
+			return nr <= region->nr - (address - region->start)
+				   ? region->bytes + (address - region->start)
+				   : NULL;
+	}
+	return NULL;
+}
+
+/* ---- The target ---- */
+
+static int target_read(int fd, struct target *target)
+{
+	struct strbuf text = {0};
+
+	while (text.nr < 4 || strcmp(text.bytes + text.nr - 4, "end\n") != 0) {
+		char piece[4096];
+		ssize_t got = read(fd, piece, sizeof(piece));
+
+		if (got <= 0) {
+			strbuf_deinit(&text);
+			return -EPIPE;
+		}
+		strbuf_append(&text, piece, (size_t)got);
+	}
+	target->text = text.bytes;
+	return 0;
+}
+
+static int frame_parse(char *rest, struct target_frame *ret)
+{
+	char *words[6];
+
+	for (size_t i = 0; i < array_size(words); i++) {
+		words[i] = strsep(&rest, "\t");
+		if (!words[i])
+			return -EBADMSG;
+	}
+	*ret = (struct target_frame){
+	    .first_unit = atoi(words[0]),
+	    .last_unit = atoi(words[1]),
+	    .first_line = atoi(words[2]),
+	    .qualname = words[3],
+	    .name = words[4],
+	    .file = words[5],
+	};
+	return 0;
+}
+
+static int target_parse_line(struct target *target, char *line)
+{
+	char *word = strsep(&line, "\t");
+
+	if (strcmp(word, "thread") == 0) {
+		struct target_thread *threads = reallocarray(target->threads, target->nr + 1,
+							     sizeof(*threads));
+		struct target_thread *thread;
+
+		if (!threads)
+			return -ENOMEM;
+		target->threads = threads;
+		thread = &threads[target->nr++];
+		*thread = (struct target_thread){.name = strsep(&line, "\t")};
+		thread->thread_pointer = strtoull(strsep(&line, "\t"), NULL, 10);
+		thread->frames = calloc(strtoul(line, NULL, 10), sizeof(*thread->frames));
+		return thread->frames ? 0 : -ENOMEM;
+	}
+	if (strcmp(word, "frame") == 0 && target->nr) {
+		struct target_thread *thread = &target->threads[target->nr - 1];
+
+		return frame_parse(line, &thread->frames[thread->nr++]);
+	}
+	return 0;
+}
+
+static pid_t target_spawn(const char *python, int *from, int *hold)
+{
+	int out[2];
+	int in[2];
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC) || pipe2(in, O_CLOEXEC))
+		return -errno;
+	pid = fork();
+	if (pid == 0) {
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		setenv("PYTHONUTF8", "1", 1);
+		execl(python, python, "tests/hostbpf/image_target.py", NULL);
+		_exit(127);
+	}
+	close(out[1]);
+	close(in[0]);
+	*from = out[0];
+	*hold = in[1];
+	return pid < 0 ? -errno : pid;
+}
+
+int target_start(const char *python, struct target *ret)
+{
+	auto_close_fd int from = -1;
+	char *rest;
+	char *line;
+	int error;
+
+	*ret = (struct target){.hold_fd = -1};
+	ret->pid = target_spawn(python, &from, &ret->hold_fd);
+	if (ret->pid < 0)
+		return ret->pid;
+	error = target_read(from, ret);
+	rest = ret->text;
+	while (!error && (line = strsep(&rest, "\n")) != NULL)
+		error = target_parse_line(ret, line);
+	return error;
+}
+
+void target_finish(struct target *target)
+{
+	if (target->hold_fd >= 0)
+		close(target->hold_fd);
+	if (target->pid > 0) {
+		kill(target->pid, SIGKILL);
+		waitpid(target->pid, NULL, 0);
+	}
+	for (size_t i = 0; i < target->nr; i++)
+		free(target->threads[i].frames);
+	free(target->threads);
+	free(target->text);
+}

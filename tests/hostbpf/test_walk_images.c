@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The BPF walk (bpf/py_walk.h) as plain C over images of real processes, one for each
+ * interpreter found; the interpreter itself says which frames there are. Then the same images with
+ * words damaged: whatever the memory holds, the walk ends and stays inside its arrays (ASan).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/types.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/pyrec_bpf.h"
+#include "common/vec.h"
+#include "record/code_reader.h"
+#include "tests/hostbpf/process_image.h"
+
+enum { READS_KEPT = 4096, DAMAGED_WALKS = 3000 };
+
+static struct process_image *image;
+static uint64_t reads[READS_KEPT]; /* addresses of the latest walk */
+static size_t reads_nr;
+
+static long read_user(void *to, __u32 nr, __u64 from)
+{
+	const uint8_t *bytes = process_image_at(image, from, nr);
+
+	if (reads_nr < READS_KEPT)
+		reads[reads_nr++] = from;
+	if (!bytes)
+		return -EFAULT;
+	memcpy(to, bytes, nr);
+	return 0;
+}
+
+#include "bpf/py_walk.h"
+
+struct subject {
+	struct target target;
+	struct process_image image;
+	struct pyrec_process process;
+	struct pyrec_layout layout;
+};
+
+static struct pyrec_frame frames[PYREC_FRAMES_MAX];
+
+static void subject_walk(const struct subject *subject, uint64_t thread_pointer, struct walk *walk)
+{
+	const uint64_t no_regs[PYREC_REGS_MAX] = {0};
+	uint64_t tstate = walk_thread_state(&subject->process, thread_pointer);
+
+	reads_nr = 0;
+	memset(walk, 0, sizeof(*walk));
+	if (!tstate) {
+		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+		return;
+	}
+	walk_begin(walk, &subject->layout, &subject->process, tstate, (const __u64 *)no_regs, 0);
+	for (int i = 0; i < PYREC_FRAMES_MAX; i++)
+		if (walk_step(walk, &subject->layout, frames))
+			break;
+}
+
+static uint64_t object_word(uint64_t object, uint16_t offset)
+{
+	uint64_t value = 0;
+
+	assert_int_equal(read_user(&value, 8, object + offset), 0);
+	return value;
+}
+
+/* A string object's text, found as BPF finds it for a code event. */
+static void assert_text(const struct pyrec_layout *layout, uint64_t unicode, const char *expected)
+{
+	auto_strbuf struct strbuf text = {0};
+	struct walk walk = {0};
+	uint8_t *bytes;
+	uint64_t nr;
+	__u16 start;
+
+	assert_int_equal(read_user(walk.object, WALK_UNICODE_HEAD_BYTES, unicode), 0);
+	nr = walk_text_place(&walk, layout, &start);
+	bytes = process_image_at(image, unicode + start, nr);
+	assert_non_null(bytes);
+	text_append_utf8(&text, bytes, nr, walk_half(&walk, layout->unicode_state) >> 2 & 7);
+	assert_string_equal(strbuf_text(&text), expected);
+}
+
+static void assert_frame(const struct pyrec_layout *layout, const struct pyrec_frame *frame,
+			 const struct target_frame *expected)
+{
+	struct walk walk = {0};
+
+	assert_in_range(frame->instr + 1, expected->first_unit + 1, expected->last_unit + 1);
+	assert_text(layout, object_word(frame->address, layout->code_qualname), expected->qualname);
+	assert_text(layout, object_word(frame->address, layout->code_name), expected->name);
+	assert_text(layout, object_word(frame->address, layout->code_file), expected->file);
+	assert_int_equal((int32_t)object_word(frame->address, layout->code_first_line),
+			 expected->first_line);
+	assert_int_not_equal(walk_fingerprint(&walk, layout, frame->address), 0);
+}
+
+static void assert_thread(const struct subject *subject, const struct target_thread *thread)
+{
+	struct walk walk;
+	size_t at = 0;
+
+	subject_walk(subject, thread->thread_pointer, &walk);
+	assert_int_equal(walk.status, PYREC_WALK_COMPLETE);
+	for (uint32_t i = 0; i < walk.nr; i++) {
+		if (frames[i].instr == PYREC_INSTR_ENTRY)
+			continue;
+		assert_true(at < thread->nr);
+		assert_frame(&subject->layout, &frames[i], &thread->frames[at++]);
+	}
+	assert_int_equal(at, thread->nr);
+	/* The root of every thread is an activation of the evaluation loop. */
+	assert_int_equal(frames[walk.nr - 1].instr, PYREC_INSTR_ENTRY);
+}
+
+static int subject_create(const char *python, struct subject *ret)
+{
+	int error = target_start(python, &ret->target);
+
+	if (!error)
+		error = process_image_take(ret->target.pid, &ret->image);
+	if (error || !ret->image.runtime || !ret->image.runtime->is_walkable)
+		return error ? error : -ENOENT;
+	image = &ret->image;
+	ret->layout = ret->image.runtime->layout.walk;
+	ret->process = (struct pyrec_process){
+	    .tls_kind = ret->image.runtime->tls_kind,
+	    .tls_offset = ret->image.runtime->tls_offset,
+	    .tls_module_address = ret->image.runtime_bias + ret->image.runtime->tls_module_vaddr,
+	    .key_address = ret->image.runtime_bias + ret->image.runtime->runtime_vaddr +
+			   ret->image.runtime->layout.runtime_key,
+	};
+	return 0;
+}
+
+static void subject_destroy(struct subject *subject)
+{
+	target_finish(&subject->target);
+	process_image_deinit(&subject->image);
+}
+
+/* The interpreters of this machine that have a layout; the unit tests cover the refusals. */
+static void interpreters_find(glob_t *ret)
+{
+	const char *root = getenv("PYENV_ROOT");
+	char pattern[4096];
+
+	memset(ret, 0, sizeof(*ret));
+	(void)glob("/usr/bin/python3.1[1-3]", 0, NULL, ret);
+	if (root) {
+		snprintf(pattern, sizeof(pattern), "%s/versions/3.1[1-3].*/bin/python3", root);
+		(void)glob(pattern, ret->gl_pathc ? GLOB_APPEND : 0, NULL, ret);
+	}
+}
+
+/* Threads without the GIL: recursion, generators, C callbacks, wide names, 3,900 frames. */
+static void test_frames_are_the_interpreters_own(void **state)
+{
+	glob_t pythons;
+
+	(void)state;
+	interpreters_find(&pythons);
+	assert_true(pythons.gl_pathc > 0);
+	for (size_t i = 0; i < pythons.gl_pathc; i++) {
+		struct subject subject = {0};
+
+		print_message("  %s\n", pythons.gl_pathv[i]);
+		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
+		assert_int_equal(subject.target.nr, 6);
+		for (size_t thread = 0; thread < subject.target.nr; thread++)
+			assert_thread(&subject, &subject.target.threads[thread]);
+		subject_destroy(&subject);
+	}
+	globfree(&pythons);
+}
+
+static uint64_t damage(uint64_t old, unsigned int *seed)
+{
+	switch (rand_r(seed) % 6) {
+	case 0:
+		return 0;
+	case 1:
+		return ~UINT64_C(0);
+	case 2:
+		return old + 8;
+	case 3:
+		return reads[(size_t)rand_r(seed) % reads_nr]; /* a pointer to something else */
+	case 4:
+		return old ^ UINT64_C(1) << (rand_r(seed) % 64);
+	default:
+		return (uint64_t)rand_r(seed) << 32 | (uint64_t)rand_r(seed);
+	}
+}
+
+static void damaged_walk(const struct subject *subject, const struct target_thread *thread,
+			 unsigned int *seed)
+{
+	struct walk walk;
+	uint64_t address;
+	uint8_t *bytes;
+	uint64_t old;
+	uint64_t new;
+
+	subject_walk(subject, thread->thread_pointer, &walk);
+	address = reads[(size_t)rand_r(seed) % reads_nr] + 8 * (uint64_t)(rand_r(seed) % 9);
+	bytes = process_image_at(&subject->image, address, 8);
+	if (!bytes)
+		return;
+	memcpy(&old, bytes, 8);
+	new = damage(old, seed);
+	memcpy(bytes, &new, 8);
+	subject_walk(subject, thread->thread_pointer, &walk);
+	assert_in_range(walk.nr, 0, PYREC_FRAMES_MAX);
+	assert_in_range(walk.status, PYREC_WALK_COMPLETE, PYREC_WALK_NO_THREAD_STATE);
+	for (uint32_t i = 0; i < walk.nr; i++)
+		(void)walk_fingerprint(&walk, &subject->layout, frames[i].address);
+	memcpy(bytes, &old, 8);
+}
+
+static void test_damaged_memory_ends_the_walk(void **state)
+{
+	unsigned int seed = 7;
+	glob_t pythons;
+
+	(void)state;
+	interpreters_find(&pythons);
+	for (size_t i = 0; i < pythons.gl_pathc; i++) {
+		struct subject subject = {0};
+
+		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
+		for (int n = 0; n < DAMAGED_WALKS; n++)
+			damaged_walk(&subject,
+				     &subject.target.threads[(size_t)n % subject.target.nr], &seed);
+		subject_destroy(&subject);
+	}
+	globfree(&pythons);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_frames_are_the_interpreters_own),
+	    cmocka_unit_test(test_damaged_memory_ends_the_walk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
