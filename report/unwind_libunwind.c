@@ -310,21 +310,22 @@ int libunwind_step(struct libunwind_stepper *stepper, const struct address_space
 }
 
 int libunwind_walk(struct libunwind_stepper *stepper, const struct address_space *space,
-		   const struct stack_dump *dump, const struct unwind_registers *registers,
-		   uint64_t *pcs, unsigned int max)
+		   const struct stack_dump *dump, bool is_return_address,
+		   const struct unwind_registers *registers, uint64_t *pcs, unsigned int max)
 {
+	uint64_t lookup_ip = registers->values[DWARF_RIP] - is_return_address;
 	unw_cursor_t cursor;
 	unw_word_t ip;
 	int nr = 0;
-	int error = stepper_begin(stepper, space, dump, registers, registers->values[DWARF_RIP],
-				  &cursor);
+	int error = stepper_begin(stepper, space, dump, registers, lookup_ip, &cursor);
 
 	if (error)
 		return error;
 	do {
 		if (unw_get_reg(&cursor, UNW_REG_IP, &ip) || ip == 0)
 			break;
-		pcs[nr++] = ip;
+		pcs[nr] = nr ? ip : ip + is_return_address;
+		nr++;
 	} while ((unsigned int)nr < max && unw_step(&cursor) > 0);
 	return nr;
 }

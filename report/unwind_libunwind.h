@@ -26,10 +26,10 @@ must_check int libunwind_step(struct libunwind_stepper *stepper, const struct ad
 
 /**
  * The whole stack by libunwind alone, its own guesses included: pcs as unwound, leaf first, at most
- * @max. Return: their number or -errno.
+ * @max. @is_return_address: of the first frame. Return: their number or -errno.
  */
 must_check int libunwind_walk(struct libunwind_stepper *stepper, const struct address_space *space,
-			      const struct stack_dump *dump,
+			      const struct stack_dump *dump, bool is_return_address,
 			      const struct unwind_registers *registers, uint64_t *pcs,
 			      unsigned int max);
 

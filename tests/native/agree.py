@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""agree.py [--tool PATH] [--show N] [--minimum PERCENT] FILE...
+"""agree.py [--tool PATH] [--show N] [--names] [--minimum PERCENT] FILE...
 
 Native user frames of every sample of perf.data files, three times over: pyrec's rows, libunwind
 with pyrec's accessors, stock perf script. Prints how many whole stacks are equal and sorts every
-difference by its cause; exit status 1 when what no known cause explains is below the minimum.
+difference by its cause. Exit status 1 when equal and explained ones are below the minimum.
 
-Causes (Documentation/unwinding.adoc explains them):
-  end         the other one goes on with frames that pyrec does not believe: pc in no executable
-              mapping, or guessed by libunwind where there is no CFI
-  start       the other one stops sooner: its rule of the frame pointer, its frame limit
-  lost        perf script printed no user frame at all
+Explained (Documentation/unwinding.adoc says why):
+  popped      the other one takes a register that the leaf has popped to be lost: libunwind, told
+              that the leaf still holds it, agrees with pyrec
+  edge        perf does not read the very last word of the recorded stack
+  sigreturn   the leaf stands behind the last byte of the signal trampoline's FDE
+  guessed     libunwind goes on without CFI, where pyrec stops
+Not explained:
+  lost        the other one has no user frame at all
   other       none of these
 """
 import argparse
@@ -20,16 +23,26 @@ import re
 import subprocess
 import sys
 
-SIGNAL, INTERRUPTED, GUESSED = 2, 4, 1
+SIGNAL, INTERRUPTED = 2, 4
 KERNEL = 1 << 63
 HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\.(\d{9}):")
 
 
+EXPLAINED = ("equal", "popped", "edge", "sigreturn", "guessed")
+END_NO_CFI = 2
+
+
 class Stack:
-    def __init__(self, end=0):
+    def __init__(self, end=0, dump_end=0, plain_nr=0):
         self.end = end
+        self.dump_end = dump_end
+        self.plain_nr = plain_nr  # frames that libunwind finds by itself
         self.frames = []  # (address, name)
         self.flags = []
+        self.cfas = []
+
+    def addresses(self):
+        return [address for address, _ in self.frames]
 
 
 def run_lines(command):
@@ -40,8 +53,8 @@ def run_lines(command):
 
 
 def address_as_perf_prints(index, pc, flags):
-    """perf takes 1 off every caller's pc, an interrupted one's too, but not off a trampoline's."""
-    return pc - (index > 0 and not flags & SIGNAL)
+    """perf takes 1 off every pc but the leaf's and those that a signal interrupted."""
+    return pc - (index > 0 and not flags & INTERRUPTED)
 
 
 def read_rows(tool, path):
@@ -50,25 +63,26 @@ def read_rows(tool, path):
     for line in run_lines([tool, path]):
         words = line.split(None, 5)
         if not line.startswith("\t"):
-            stack = Stack(int(words[2]))
+            stack = Stack(int(words[2]), int(words[3], 16))
             stacks.setdefault((int(words[0]), int(words[1])), stack)
             continue
         flags = int(words[4], 16)
         address = address_as_perf_prints(len(stack.frames), int(words[0], 16), flags)
         stack.frames.append((address, words[5].strip()))
         stack.flags.append(flags)
+        stack.cfas.append(int(words[3], 16))
     return stacks
 
 
 def read_libunwind(tool, path, rows):
-    """Only its raw pcs: where one of them is a trampoline's is taken from the rows."""
+    """Only its raw pcs: which of them were interrupted is taken from the rows."""
     stacks = {}
     stack = key = None
     for line in run_lines([tool, "--libunwind", path]):
         words = line.split()
         if not line.startswith("\t"):
             key = (int(words[0]), int(words[1]))
-            stack = Stack()
+            stack = Stack(plain_nr=int(words[2]))
             stacks.setdefault(key, stack)
             continue
         index = len(stack.frames)
@@ -96,17 +110,23 @@ def read_perf(path):
     return stacks
 
 
-def cause_of(ours, theirs):
-    mine = [address for address, _ in ours.frames]
-    other = [address for address, _ in theirs.frames]
+def cause_of(ours, theirs, libunwind):
+    """Why @theirs is not @ours; @libunwind: the same sample by libunwind."""
+    mine = ours.addresses()
+    other = theirs.addresses()
+    popped = mine == libunwind.addresses() and libunwind.plain_nr < len(mine)
+    if popped and mine[:len(other)] == other and len(other) == libunwind.plain_nr:
+        return "popped"
     if mine == other:
-        return "equal"
+        return "popped" if theirs is libunwind and popped else "equal"
     if not other:
         return "lost"
-    if other[:len(mine)] == mine:
-        return "end"
-    if mine[:len(other)] == other:
-        return "start"
+    if ours.flags[0] & SIGNAL and mine[0] == other[0]:
+        return "sigreturn"
+    if other == mine[:-1] and len(mine) > 1 and ours.cfas[-2] == ours.dump_end:
+        return "edge"
+    if other[:len(mine)] == mine and ours.end == END_NO_CFI:
+        return "guessed"
     return "other"
 
 
@@ -118,7 +138,7 @@ def compare_names(rows, perf):
     counts = collections.Counter()
     pairs = collections.Counter()
     for key, ours in rows.items():
-        if key not in perf or cause_of(ours, perf[key]) != "equal":
+        if key not in perf or ours.addresses() != perf[key].addresses():
             continue
         for (_, mine), (_, other) in zip(ours.frames, perf[key].frames):
             counts[same_name(mine, other)] += 1
@@ -129,26 +149,35 @@ def compare_names(rows, perf):
 
 def show(path, kind, key, ours, theirs):
     print(f"  {os.path.basename(path)} {kind}: tid {key[0]} time {key[1]} end {ours.end}")
-    for index in range(max(len(ours.frames), len(theirs.frames))):
+    first = 0
+    while first < min(len(ours.frames), len(theirs.frames)) - 2 and \
+            ours.frames[first][0] == theirs.frames[first][0]:
+        first += 1
+    first = max(0, first - 3)
+    if first:
+        print(f"     ({first} equal frames)")
+    for index in range(first, min(first + 12, max(len(ours.frames), len(theirs.frames)))):
         mine = ours.frames[index] if index < len(ours.frames) else (0, "-")
         other = theirs.frames[index] if index < len(theirs.frames) else (0, "-")
         mark = " " if mine[0] == other[0] else "!"
         print(f"   {mark} {mine[0]:16x} {mine[1][:34]:34} {other[0]:16x} {other[1]}")
 
 
-def compare(path, kind, rows, others, arguments):
+def compare(path, kind, rows, others, libunwind, arguments):
     counts = collections.Counter()
     for key, ours in rows.items():
-        cause = cause_of(ours, others[key]) if key in others else "lost"
+        theirs = others.get(key, Stack())
+        cause = cause_of(ours, theirs, libunwind[key])
         counts[cause] += 1
         if cause != "equal" and counts[cause] <= arguments.show:
-            show(path, f"{kind}: {cause}", key, ours, others.get(key, Stack()))
-    total = sum(counts.values()) or 1
-    share = 100 * counts["equal"] / total
+            show(path, f"{kind}: {cause}", key, ours, theirs)
+    total = sum(counts.values())
+    equal = 100 * counts["equal"] / (total or 1)
+    explained = 100 * sum(counts[cause] for cause in EXPLAINED) / (total or 1)
     rest = ", ".join(f"{cause} {nr}" for cause, nr in sorted(counts.items()) if cause != "equal")
-    print(f"{os.path.basename(path):20} {kind:10} {counts['equal']} of {total} equal = {share:.2f} %"
-          f"{'; ' if rest else ''}{rest}")
-    return share
+    print(f"{os.path.basename(path):20} {kind:10} {counts['equal']} of {total} equal = {equal:.2f} %,"
+          f" with explained ones {explained:.2f} %{'; ' if rest else ''}{rest}", flush=True)
+    return explained
 
 
 def main():
@@ -163,9 +192,10 @@ def main():
     for path in arguments.files:
         rows = read_rows(arguments.tool, path)
         perf = read_perf(path)
-        failed |= compare(path, "libunwind", rows, read_libunwind(arguments.tool, path, rows),
-                          arguments) < arguments.minimum
-        failed |= compare(path, "perf", rows, perf, arguments) < arguments.minimum
+        libunwind = read_libunwind(arguments.tool, path, rows)
+        for kind, others in (("libunwind", libunwind), ("perf", perf)):
+            explained = compare(path, kind, rows, others, libunwind, arguments)
+            failed |= explained < arguments.minimum
         if arguments.names:
             counts, pairs = compare_names(rows, perf)
             print(f"{os.path.basename(path):20} names      {counts[True]} of {counts.total()} equal")

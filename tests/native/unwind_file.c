@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * unwind_file [--libunwind | --bench] FILE: the native user frames of every sample of a perf.data
- * file. One line a sample: tid, time in ns, how the walk ended; then one line a frame: its place in
- * the file, pc, sp, cfa, flags, symbol (by libunwind: its place only). agree.py compares them.
- * --bench prints what a frame costs.
+ * file. One line a sample: tid, time in ns, how the walk ended, where its stack bytes end; then one
+ * line a frame: its place in the file, pc, sp, cfa, flags, symbol. By libunwind: tid, time, frames
+ * that it finds unaided; then the places. agree.py compares them. --bench prints what a frame
+ * costs.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -69,7 +70,8 @@ static uint64_t file_offset(const struct mapping *mapping, uint64_t pc)
 
 static void print_rows(const struct native_stack *stack, const struct record_sample *sample)
 {
-	printf("%u %" PRIu64 " %d\n", sample->tid, sample->time_ns, stack->end);
+	printf("%u %" PRIu64 " %d %" PRIx64 "\n", sample->tid, sample->time_ns, stack->end,
+	       stack->nr ? stack->frames[0].sp + sample->stack_bytes : 0);
 	for (uint32_t i = 0; i < stack->nr; i++) {
 		const struct native_frame *frame = &stack->frames[i];
 
@@ -102,8 +104,8 @@ static int run_rows(struct tool *tool, const struct process *process, uint64_t r
 	return error;
 }
 
-static int run_libunwind(struct tool *tool, const struct process *process, uint64_t regs_mask,
-			 const struct record_sample *sample)
+static struct unwind_registers read_registers(const struct record_sample *sample,
+					      uint64_t regs_mask)
 {
 	static const uint8_t perf_registers[DWARF_REGISTERS_NR] = {
 	    PERF_REG_X86_AX,  PERF_REG_X86_DX,	PERF_REG_X86_CX,  PERF_REG_X86_BX,
@@ -113,8 +115,6 @@ static int run_libunwind(struct tool *tool, const struct process *process, uint6
 	    PERF_REG_X86_IP,
 	};
 	struct unwind_registers registers = {0};
-	uint64_t pcs[LIBUNWIND_FRAMES_MAX];
-	int nr = 0;
 
 	for (unsigned int i = 0; i < DWARF_REGISTERS_NR; i++) {
 		uint64_t value;
@@ -122,18 +122,60 @@ static int run_libunwind(struct tool *tool, const struct process *process, uint6
 		if (sample_register(sample, regs_mask, perf_registers[i], &value) == 0)
 			register_set(&registers, i, value);
 	}
-	if (registers.known) {
-		struct stack_dump dump = {registers.values[DWARF_RSP], sample->stack,
-					  sample->stack ? sample->stack_bytes : 0};
+	return registers;
+}
 
-		nr = libunwind_walk(tool->stepper, &process->space, &dump, &registers, pcs,
-				    LIBUNWIND_FRAMES_MAX);
+/*
+ * A register that the leaf has popped is still said to be saved, now below the recorded stack:
+ * libunwind loses it. Its second chance: the first step alone, then on from the caller with the
+ * leaf's value of what the step has lost.
+ */
+static int walk_again(struct tool *tool, const struct process *process,
+		      const struct stack_dump *dump, const struct unwind_registers *leaf,
+		      uint64_t *pcs)
+{
+	struct unwind_registers caller = *leaf;
+	uint32_t lost;
+	int nr;
+
+	if (libunwind_step(tool->stepper, &process->space, dump, false, &caller))
+		return 0;
+	lost = leaf->known & ~caller.known & DWARF_KEPT_MASK;
+	for (unsigned int i = 0; i < DWARF_REGISTERS_NR; i++) {
+		if (lost >> i & 1)
+			register_set(&caller, i, leaf->values[i]);
 	}
-	printf("%u %" PRIu64 " 0\n", sample->tid, sample->time_ns);
+	pcs[0] = leaf->values[DWARF_RIP];
+	nr = libunwind_walk(tool->stepper, &process->space, dump, true, &caller, pcs + 1,
+			    LIBUNWIND_FRAMES_MAX - 1);
+	return nr < 0 ? 0 : nr + 1;
+}
+
+static int run_libunwind(struct tool *tool, const struct process *process, uint64_t regs_mask,
+			 const struct record_sample *sample)
+{
+	const struct unwind_registers registers = read_registers(sample, regs_mask);
+	const struct stack_dump dump = {registers.values[DWARF_RSP], sample->stack,
+					sample->stack ? sample->stack_bytes : 0};
+	uint64_t plain[LIBUNWIND_FRAMES_MAX];
+	uint64_t again[LIBUNWIND_FRAMES_MAX];
+	const uint64_t *pcs = plain;
+	int plain_nr = 0;
+	int nr;
+
+	if (registers.known)
+		plain_nr = libunwind_walk(tool->stepper, &process->space, &dump, false, &registers,
+					  plain, LIBUNWIND_FRAMES_MAX);
+	nr = registers.known ? walk_again(tool, process, &dump, &registers, again) : 0;
+	if (nr > plain_nr)
+		pcs = again;
+	else
+		nr = plain_nr;
+	printf("%u %" PRIu64 " %d\n", sample->tid, sample->time_ns, plain_nr);
 	for (int i = 0; i < nr; i++)
 		printf("\t%" PRIx64 "\n",
 		       file_offset(address_space_find(&process->space, pcs[i] - (i > 0)), pcs[i]));
-	return nr < 0 ? nr : 0;
+	return 0;
 }
 
 static int take_record(struct tool *tool, const struct queued_record *item)
