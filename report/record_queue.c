@@ -11,10 +11,15 @@ void record_queue_init(struct record_queue *queue, size_t bytes_max)
 	*queue = (struct record_queue){.bytes_max = bytes_max};
 }
 
+void queued_record_release(const struct queued_record *item)
+{
+	free((void *)item->header);
+}
+
 void record_queue_deinit(struct record_queue *queue)
 {
 	for (size_t i = 0; i < queue->nr; i++)
-		free(queue->items[i].header);
+		queued_record_release(&queue->items[i]);
 	free(queue->items);
 	*queue = (struct record_queue){0};
 }
@@ -63,6 +68,7 @@ int record_queue_push(struct record_queue *queue, const struct queued_record *it
 		      const struct perf_event_header *header)
 {
 	struct queued_record *held;
+	void *copy;
 	int ret = vec_grow((void **)&queue->items, &queue->capacity, queue->nr + 1,
 			   sizeof(*queue->items));
 
@@ -70,10 +76,11 @@ int record_queue_push(struct record_queue *queue, const struct queued_record *it
 		return ret;
 	held = &queue->items[queue->nr];
 	*held = *item;
-	held->header = malloc(header->size);
-	if (!held->header)
+	copy = malloc(header->size);
+	if (!copy)
 		return -ENOMEM;
-	memcpy(held->header, header, header->size);
+	memcpy(copy, header, header->size);
+	held->header = copy;
 	held->sequence = queue->next_sequence++;
 	if (held->time_ns > queue->newest_ns)
 		queue->newest_ns = held->time_ns;

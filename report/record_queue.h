@@ -17,15 +17,14 @@
 #include "common/cleanup.h"
 
 struct perf_event_header;
-struct perf_reader_event;
 
 struct queued_record {
 	uint64_t time_ns;
 	uint64_t sequence;
-	const struct perf_reader_event *event; /* borrowed from the reader */
+	uint32_t event; /* index in perf_reader_events() */
 	uint64_t file_offset;
-	void *extra;			  /* of the caller, given on to whoever takes the record */
-	struct perf_event_header *header; /* header->size bytes, owned by the queue's caller */
+	void *extra; /* of the caller, given on to whoever takes the record */
+	const struct perf_event_header *header; /* header->size bytes */
 };
 
 struct record_queue {
@@ -54,7 +53,9 @@ must_check int record_queue_push(struct record_queue *queue, const struct queued
 void record_queue_end_round(struct record_queue *queue);
 /** No more will come: all may leave. */
 void record_queue_end(struct record_queue *queue);
-/** Take the oldest record that may leave; the caller frees @ret->header. */
+/** Take the oldest record that may leave; the caller releases it. */
 bool record_queue_pop(struct record_queue *queue, struct queued_record *ret);
+/** Free a popped record's bytes; its extra is the caller's. */
+void queued_record_release(const struct queued_record *item);
 
 #endif

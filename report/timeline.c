@@ -46,7 +46,7 @@ void timeline_deinit(struct timeline *timeline)
 	}
 	intern_deinit(&timeline->comms);
 	intern_deinit(&timeline->known_paths);
-	build_id_refs_deinit(&timeline->known_build_ids);
+	known_build_ids_deinit(&timeline->known_build_ids);
 	*timeline = (struct timeline){0};
 }
 
@@ -240,49 +240,40 @@ static bool path_is_anonymous(const char *path)
 	       strncmp(path, "/anon_hugepage", 14) == 0;
 }
 
-int timeline_set_build_ids(struct timeline *timeline, const struct perf_build_id *build_ids,
+int timeline_add_build_ids(struct timeline *timeline, const struct perf_build_id *build_ids,
 			   uint32_t nr)
 {
 	int ret = 0;
 
 	for (uint32_t i = 0; i < nr && ret == 0; i++) {
+		struct known_build_id known = {.nr = build_ids[i].build_id_nr};
 		const char *path = build_ids[i].path;
 		uint32_t id;
 
+		memcpy(known.bytes, build_ids[i].build_id, sizeof(known.bytes));
 		ret = intern_bytes(&timeline->known_paths, path, strlen(path), &id);
 		if (ret == 0 && id == timeline->known_build_ids.nr)
-			ret = build_id_refs_append(&timeline->known_build_ids, &build_ids[i]);
+			ret = known_build_ids_append(&timeline->known_build_ids, known);
 	}
 	return ret;
 }
 
-static const struct perf_build_id *timeline_build_id(const struct timeline *timeline,
-						     const struct record_mmap *mmap)
+static struct known_build_id timeline_build_id(const struct timeline *timeline,
+					       const struct record_mmap *mmap)
 {
+	struct known_build_id own = {.nr = mmap->build_id_nr};
 	uint32_t id;
 
-	if (!intern_find(&timeline->known_paths, mmap->path, strlen(mmap->path), &id))
-		return NULL;
-	return timeline->known_build_ids.items[id];
-}
-
-static struct module *timeline_module(struct timeline *timeline, const struct record_mmap *mmap)
-{
-	const struct perf_build_id *known;
-
-	if (mmap->build_id_nr)
-		return modules_get(timeline->modules, mmap->build_id, mmap->build_id_nr,
-				   mmap->path);
-	known = timeline_build_id(timeline, mmap);
-	if (known)
-		return modules_get(timeline->modules, known->build_id, known->build_id_nr,
-				   mmap->path);
-	return modules_get(timeline->modules, NULL, 0, mmap->path);
+	if (own.nr == 0 && intern_find(&timeline->known_paths, mmap->path, strlen(mmap->path), &id))
+		return timeline->known_build_ids.items[id];
+	memcpy(own.bytes, mmap->build_id, sizeof(own.bytes));
+	return own;
 }
 
 static int timeline_apply_mmap(struct timeline *timeline, const struct record *record)
 {
 	const struct record_mmap *mmap = &record->mmap;
+	struct known_build_id build_id;
 	struct process *process;
 	struct mapping mapping = {.start = mmap->start,
 				  .end = mmap->start + mmap->bytes,
@@ -297,7 +288,9 @@ static int timeline_apply_mmap(struct timeline *timeline, const struct record *r
 				    ? (mmap->prot & PROT_EXEC) != 0
 				    : !(record->misc & PERF_RECORD_MISC_MMAP_DATA);
 	if (!path_is_anonymous(mmap->path)) {
-		mapping.module = timeline_module(timeline, mmap);
+		build_id = timeline_build_id(timeline, mmap);
+		mapping.module = modules_get(timeline->modules, build_id.bytes, build_id.nr,
+					     mmap->path);
 		if (!mapping.module)
 			return -ENOMEM;
 	}

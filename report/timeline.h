@@ -35,7 +35,13 @@ struct process {
 };
 
 struct perf_build_id;
-VEC_DEFINE(build_id_refs, const struct perf_build_id *)
+
+struct known_build_id {
+	uint8_t bytes[20];
+	uint8_t nr;
+};
+
+VEC_DEFINE(known_build_ids, struct known_build_id)
 
 struct timeline {
 	struct process *processes; /* the one each pid means now */
@@ -45,7 +51,7 @@ struct timeline {
 	struct intern comms;
 	struct modules *modules;
 	struct intern known_paths; /* of HEADER_BUILD_ID; ids are indices of known_build_ids */
-	struct build_id_refs known_build_ids;
+	struct known_build_ids known_build_ids;
 };
 
 /** @modules is borrowed and must outlive the timeline. */
@@ -54,9 +60,9 @@ void timeline_deinit(struct timeline *timeline);
 
 /**
  * Build ids of paths for MMAP records that have none of their own (feature HEADER_BUILD_ID).
- * @build_ids stay borrowed. Return: 0 or -ENOMEM.
+ * The first one of a path counts. Return: 0 or -ENOMEM.
  */
-must_check int timeline_set_build_ids(struct timeline *timeline,
+must_check int timeline_add_build_ids(struct timeline *timeline,
 				      const struct perf_build_id *build_ids, uint32_t nr);
 
 /** Apply an MMAP, MMAP2, COMM, FORK or EXIT; others change nothing. Return: 0 or -ENOMEM. */

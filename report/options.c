@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "report/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <string.h>
+
+enum {
+	OPTION_SYMFS = 0x100,
+	OPTION_NO_LOCAL_FILES,
+	OPTION_COMM,
+	OPTION_PID,
+	OPTION_TID,
+	OPTION_DSO,
+	OPTION_SYMBOL,
+	OPTION_EVENT,
+	OPTION_PYTHON_ONLY,
+	OPTION_NO_KERNEL,
+	OPTION_SHOW_EVAL,
+	OPTION_NO_PAGER,
+	OPTION_FORMAT,
+	OPTION_CHILDREN,
+	OPTION_NO_CHILDREN,
+	OPTION_PERCENT_LIMIT,
+	OPTION_NO_PID,
+	OPTION_ANNOTATE_KINDS,
+	OPTION_WEIGHT,
+	OPTION_LINES,
+};
+
+#define TREE_PERCENT_LIMIT 0.5
+
+/* ---- What to read and which samples, common to both commands ---- */
+
+static const struct argp_option input_option_table[] = {
+    {"input", 'i', "FILE", 0, "Recording to read, - for standard input (default: pyrec.data)", 0},
+    {"symfs", OPTION_SYMFS, "DIR", 0, "Look for the recorded machine's files below DIR", 0},
+    {"no-local-files", OPTION_NO_LOCAL_FILES, NULL, 0,
+     "Use only what the recording holds, no file of this machine", 0},
+    {"event", OPTION_EVENT, "NAME", 0, "Samples of this event (default: the first one)", 0},
+    {"comm", OPTION_COMM, "NAME,…", 0, "Samples of these commands; names may hold * and ?", 0},
+    {"pid", OPTION_PID, "PID,…", 0, "Samples of these processes", 0},
+    {"tid", OPTION_TID, "TID,…", 0, "Samples of these threads", 0},
+    {"dso", OPTION_DSO, "FILE,…", 0,
+     "Rows of these files, by path or last part; other formats: samples with such a frame", 0},
+    {"symbol", OPTION_SYMBOL, "NAME,…", 0,
+     "Rows of these functions; other formats: samples with such a frame", 0},
+    {"python-only", OPTION_PYTHON_ONLY, NULL, 0, "Leave out native and kernel frames", 0},
+    {"no-kernel", OPTION_NO_KERNEL, NULL, 0, "Leave out kernel frames", 0},
+    {"show-eval", OPTION_SHOW_EVAL, NULL, 0,
+     "Show the interpreter's evaluation loops below the Python frames that they run", 0},
+    {"no-pager", OPTION_NO_PAGER, NULL, 0, "Write to the terminal directly", 0},
+    {0},
+};
+
+static struct filter *filter_of_option(struct session_options *session, int key)
+{
+	switch (key) {
+	case OPTION_COMM:
+		return &session->comm;
+	case OPTION_PID:
+		return &session->pid;
+	case OPTION_TID:
+		return &session->tid;
+	case OPTION_DSO:
+		return &session->dso;
+	case OPTION_SYMBOL:
+		return &session->symbol;
+	default:
+		return NULL;
+	}
+}
+
+static error_t parse_input_option(int key, char *argument, struct argp_state *state)
+{
+	struct report_options *options = state->input;
+	struct filter *filter = filter_of_option(&options->session, key);
+
+	if (filter)
+		return filter_add(filter, argument) ? ENOMEM : 0;
+	switch (key) {
+	case 'i':
+		options->session.input = argument;
+		return 0;
+	case OPTION_SYMFS:
+		options->session.symfs = argument;
+		return 0;
+	case OPTION_NO_LOCAL_FILES:
+		options->session.use_local_files = false;
+		return 0;
+	case OPTION_EVENT:
+		options->session.event = argument;
+		return 0;
+	case OPTION_PYTHON_ONLY:
+		options->session.stack.python_only = true;
+		options->output.python_only = true;
+		return 0;
+	case OPTION_NO_KERNEL:
+		options->session.stack.no_kernel = true;
+		options->output.no_kernel = true;
+		return 0;
+	case OPTION_SHOW_EVAL:
+		options->session.stack.show_eval = true;
+		return 0;
+	case OPTION_NO_PAGER:
+		options->no_pager = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp input_parser = {.options = input_option_table,
+					 .parser = parse_input_option};
+
+static const struct argp_child input_children[] = {
+    {&input_parser, 0, "What to read:", 1},
+    {0},
+};
+
+/* ---- pyrec report ---- */
+
+static const struct argp_option report_option_table[] = {
+    {"format", OPTION_FORMAT, "FORM", 0, "text (default), folded or perf-script", 0},
+    {"sort", 's', "KEY,…", 0,
+     "Columns: comm, pid, tid, dso, symbol, srcline, kind (default: comm,dso,symbol)", 0},
+    {"children", OPTION_CHILDREN, NULL, 0,
+     "Count a function's callees too (default where the recording has stacks)", 0},
+    {"no-children", OPTION_NO_CHILDREN, NULL, 0, "Count the innermost function only", 0},
+    {"call-graph", 'g', "ORDER", OPTION_ARG_OPTIONAL,
+     "Show call trees: caller (from a function down to what it calls; default with --children) or "
+     "callee (up to who calls it)",
+     0},
+    {"percent-limit", OPTION_PERCENT_LIMIT, "N", 0, "Leave out rows below N percent", 0},
+    {"no-pid", OPTION_NO_PID, NULL, 0, "folded: begin stacks with the command, not command-pid", 0},
+    {"annotate-kinds", OPTION_ANNOTATE_KINDS, NULL, 0,
+     "folded: mark functions with _[p] Python, _[n] native, _[k] kernel", 0},
+    {"weight", OPTION_WEIGHT, "UNIT", 0, "folded: count samples (default) or period", 0},
+    {"lines", OPTION_LINES, NULL, 0, "perf-script: give Python files as FILE:LINE", 0},
+    {0},
+};
+
+static const char *const sort_key_names[SORT_KEYS_NR] = {
+    [SORT_COMM] = "comm",     [SORT_PID] = "pid",	  [SORT_TID] = "tid",	[SORT_DSO] = "dso",
+    [SORT_SYMBOL] = "symbol", [SORT_SRCLINE] = "srcline", [SORT_KIND] = "kind",
+};
+
+static int sort_key_find(const char *name, size_t nr, enum sort_key *ret)
+{
+	/* perf's short spelling */
+	if (nr == 3 && strncmp(name, "sym", nr) == 0) {
+		*ret = SORT_SYMBOL;
+		return 0;
+	}
+	for (int key = 0; key < SORT_KEYS_NR; key++) {
+		if (strlen(sort_key_names[key]) == nr &&
+		    strncmp(sort_key_names[key], name, nr) == 0) {
+			*ret = (enum sort_key)key;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static bool sort_has(const struct output_options *output, enum sort_key key)
+{
+	for (uint32_t i = 0; i < output->sort_nr; i++)
+		if (output->sort[i] == key)
+			return true;
+	return false;
+}
+
+static void parse_sort(const char *list, struct output_options *output, struct argp_state *state)
+{
+	output->sort_nr = 0;
+	for (;;) {
+		size_t nr = strcspn(list, ",");
+		enum sort_key key;
+
+		if (sort_key_find(list, nr, &key)) {
+			argp_error(state, "'%.*s' is not a sort key", (int)nr, list);
+			return;
+		}
+		if (!sort_has(output, key))
+			output->sort[output->sort_nr++] = key;
+		if (list[nr] == '\0')
+			return;
+		list += nr + 1;
+	}
+}
+
+static void parse_tree(const char *order, struct output_options *output, struct argp_state *state)
+{
+	if (!order)
+		output->tree = output->tree == TREE_NONE ? TREE_DEFAULT : output->tree;
+	else if (strcmp(order, "caller") == 0)
+		output->tree = TREE_CALLER;
+	else if (strcmp(order, "callee") == 0)
+		output->tree = TREE_CALLEE;
+	else
+		argp_error(state, "-g knows the orders caller and callee, not '%s'", order);
+}
+
+static void parse_percent_limit(const char *text, struct output_options *output,
+				struct argp_state *state)
+{
+	char *end;
+
+	output->percent_limit = strtod(text, &end);
+	if (end == text || *end || !(output->percent_limit >= 0) || output->percent_limit > 100)
+		argp_error(state, "--percent-limit wants a number from 0 to 100, not '%s'", text);
+	if (output->percent_limit > output->tree_percent_limit)
+		output->tree_percent_limit = output->percent_limit;
+}
+
+static error_t parse_folded_option(int key, char *argument, struct argp_state *state)
+{
+	struct output_options *output = &((struct report_options *)state->input)->output;
+
+	switch (key) {
+	case OPTION_NO_PID:
+		output->no_pid = true;
+		return 0;
+	case OPTION_ANNOTATE_KINDS:
+		output->annotate_kinds = true;
+		return 0;
+	case OPTION_WEIGHT:
+		output->weigh_by_period = strcmp(argument, "period") == 0;
+		if (!output->weigh_by_period && strcmp(argument, "samples") != 0)
+			argp_error(state, "--weight is samples or period, not '%s'", argument);
+		return 0;
+	case OPTION_LINES:
+		output->lines = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is one word too many; name the file with -i", argument);
+		return EINVAL;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_report_option(int key, char *argument, struct argp_state *state)
+{
+	struct report_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
+	case OPTION_FORMAT:
+		options->form = output_find(argument);
+		if (!options->form)
+			argp_error(state, "--format is text, folded or perf-script, not '%s'",
+				   argument);
+		return 0;
+	case 's':
+		parse_sort(argument, &options->output, state);
+		return 0;
+	case OPTION_CHILDREN:
+	case OPTION_NO_CHILDREN:
+		options->has_children = true;
+		options->output.children = key == OPTION_CHILDREN;
+		return 0;
+	case 'g':
+		parse_tree(argument, &options->output, state);
+		return 0;
+	case OPTION_PERCENT_LIMIT:
+		parse_percent_limit(argument, &options->output, state);
+		return 0;
+	default:
+		return parse_folded_option(key, argument, state);
+	}
+}
+
+static void report_options_init(struct report_options *options, const struct output_ops *form)
+{
+	*options = (struct report_options){
+	    .session = {.input = "pyrec.data", .use_local_files = true},
+	    .output = {.sort = {SORT_COMM, SORT_DSO, SORT_SYMBOL},
+		       .sort_nr = 3,
+		       .tree_percent_limit = TREE_PERCENT_LIMIT,
+		       .dso = &options->session.dso,
+		       .symbol = &options->session.symbol},
+	    .form = form,
+	};
+}
+
+int report_options_parse(int argc, char **argv, struct report_options *ret)
+{
+	static const struct argp parser = {
+	    .options = report_option_table,
+	    .parser = parse_report_option,
+	    .children = input_children,
+	    .doc = "Show where the time of a recording went.\v"
+		   "Symbols of Python bear [p], of machine code [.], of the kernel [k]. Where a "
+		   "stack is not whole it holds a line [incomplete stack: …].",
+	};
+	char name[] = "pyrec report";
+
+	report_options_init(ret, &output_text);
+	argp_err_exit_status = EXIT_STATUS_USAGE;
+	argv[0] = name;
+	if (argp_parse(&parser, argc, argv, 0, NULL, ret))
+		return -EINVAL;
+	ret->session.filter_frames = ret->form != &output_text;
+	return 0;
+}
+
+/* ---- pyrec script ---- */
+
+static error_t parse_script_option(int key, char *argument, struct argp_state *state)
+{
+	struct report_options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
+	case OPTION_LINES:
+	case ARGP_KEY_ARG:
+		return parse_folded_option(key, argument, state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int script_options_parse(int argc, char **argv, struct report_options *ret)
+{
+	static const struct argp_option option_table[] = {
+	    {"lines", OPTION_LINES, NULL, 0, "Give Python files as FILE:LINE", 0},
+	    {0},
+	};
+	static const struct argp parser = {
+	    .options = option_table,
+	    .parser = parse_script_option,
+	    .children = input_children,
+	    .doc = "Print every sample in the form of perf script, which many tools read.\v"
+		   "Python functions are called py::NAME and stand with their source file.",
+	};
+	char name[] = "pyrec script";
+
+	report_options_init(ret, &output_script);
+	argp_err_exit_status = EXIT_STATUS_USAGE;
+	argv[0] = name;
+	if (argp_parse(&parser, argc, argv, 0, NULL, ret))
+		return -EINVAL;
+	ret->session.filter_frames = true;
+	return 0;
+}
+
+void report_options_deinit(struct report_options *options)
+{
+	filter_deinit(&options->session.comm);
+	filter_deinit(&options->session.pid);
+	filter_deinit(&options->session.tid);
+	filter_deinit(&options->session.dso);
+	filter_deinit(&options->session.symbol);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Every sample in the form of perf script, in order of time, restricted to what its many readers
+ * agree on: "comm pid/tid [cpu] sec.usec: period event:", one indented line for each frame
+ * (address, symbol, file in parentheses without blanks), an empty line.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/output.h"
+#include "report/report_header.h"
+#include "report/session.h"
+
+/* A word of digits would be read as the pid, a leading '#' as a comment. */
+static void script_print_word(struct out_stream *out, const char *word, size_t nr, bool is_first)
+{
+	bool is_number = strspn(word, "0123456789/") >= nr;
+
+	if (is_number && (nr || is_first)) {
+		out_char(out, '_');
+	} else if (is_first && word[0] == '#') {
+		out_char(out, '_');
+		out_write(out, word + 1, nr - 1);
+	} else {
+		out_write(out, word, nr);
+	}
+}
+
+static void script_print_comm(struct out_stream *out, const char *comm)
+{
+	const char *at = comm;
+
+	for (;;) {
+		size_t nr = strcspn(at, " ");
+
+		script_print_word(out, at, nr, at == comm);
+		at += nr;
+		if (*at == '\0')
+			break;
+		out_char(out, *at++);
+	}
+	/* Readers want two characters at least before the pid. */
+	out_text(out, at - comm < 2 ? "  " : " ");
+}
+
+static bool ends_like_offset(const char *at)
+{
+	return strncmp(at, "+0x", 3) == 0 && at[3] &&
+	       strspn(at + 3, "0123456789abcdef") == strlen(at + 3);
+}
+
+/* Python names hold any character; "py::" marks them for readers without kinds. */
+static void script_append_python(struct strbuf *text, const char *name)
+{
+	strbuf_append_text(text, "py::");
+	for (; *name; name++) {
+		if (strchr("(); \"'", *name) || ends_like_offset(name)) {
+			strbuf_append_char(text, '_');
+		} else if (name[0] == '-' && name[1] == '>') {
+			strbuf_append_char(text, '_');
+			name++;
+		} else {
+			strbuf_append_char(text, *name);
+		}
+	}
+}
+
+static void script_append_dso(struct strbuf *text, const struct location *location, bool with_line)
+{
+	const char *dso = location->dso;
+	bool is_source = location->kind == LOCATION_PYTHON && location->has_dso;
+	bool is_pseudo; /* "<frozen importlib._bootstrap>" */
+
+	strbuf_append_text(text, " (");
+	/* Files in brackets are taken for the kernel's. */
+	if (is_source && dso[0] == '[') {
+		strbuf_append_char(text, '_');
+		dso++;
+	}
+	is_pseudo = is_source && dso[0] == '<';
+	for (; *dso; dso++) {
+		if (is_pseudo && strchr("<> ", *dso))
+			strbuf_append_char(text, '_');
+		else if (*dso == ' ')
+			strbuf_append_text(text, "%20");
+		else
+			strbuf_append_char(text, *dso);
+	}
+	if (is_source && with_line && location->line != LINE_NONE)
+		strbuf_append_format(text, ":%d", location->line);
+	strbuf_append_text(text, ")\n");
+}
+
+/* All of a frame's line but its address, which differs from process to process. */
+static const char *script_frame_text(struct output *output, struct location *location)
+{
+	auto_strbuf struct strbuf text = {0};
+
+	if (location->text)
+		return location->text;
+	strbuf_append_char(&text, ' ');
+	if (location->kind == LOCATION_PYTHON && location->has_symbol)
+		script_append_python(&text, location->symbol);
+	else
+		strbuf_append_text(&text, location->symbol);
+	if (location->has_symbol &&
+	    (location->kind == LOCATION_NATIVE || location->kind == LOCATION_KERNEL))
+		strbuf_append_format(&text, "+0x%llx", (unsigned long long)location->symbol_offset);
+	script_append_dso(&text, location, output->options->lines);
+	if (!text.error)
+		location->text = intern_text(&output->texts, strbuf_text(&text));
+	return location->text;
+}
+
+static void script_begin(struct output *output, const struct session *session)
+{
+	if (!output->has_begun)
+		report_header_print_script(output->out, session);
+	output->has_begun = true;
+}
+
+static int script_sample(struct output *output, const struct session *session,
+			 const struct sample_info *sample)
+{
+	struct out_stream *out = output->out;
+	uint64_t time_us = sample->time_ns / 1000;
+
+	script_begin(output, session);
+	script_print_comm(out, sample->comm);
+	out_format(out, "%u/%u [%03u] %5llu.%06llu: %10llu %s:\n", sample->pid, sample->tid,
+		   sample->cpu, (unsigned long long)(time_us / 1000000),
+		   (unsigned long long)(time_us % 1000000), (unsigned long long)sample->period,
+		   sample->event);
+	for (size_t i = 0; i < sample->frames_nr; i++) {
+		const struct stack_frame *frame = &sample->frames[i];
+		struct location *location = location_get(&session->locations, frame->location);
+		const char *text = script_frame_text(output, location);
+		char address[24];
+
+		if (!text)
+			return -ENOMEM;
+		snprintf(address, sizeof(address), "\t%16llx", (unsigned long long)frame->address);
+		out_text(out, address);
+		out_text(out, text);
+	}
+	out_char(out, '\n');
+	return 0;
+}
+
+static int script_end(struct output *output, const struct session *session,
+		      const struct tally *tally)
+{
+	(void)tally;
+	script_begin(output, session);
+	return 0;
+}
+
+const struct output_ops output_script = {
+    .name = "perf-script",
+    .sample = script_sample,
+    .end = script_end,
+};

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The report for people, after perf report: a header, rows by the sort keys, call trees. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/escape.h"
+#include "report/call_tree.h"
+#include "report/histogram.h"
+#include "report/output.h"
+#include "report/report_header.h"
+#include "report/tally.h"
+
+static bool text_sorts_by(const struct output *output, enum sort_key key)
+{
+	for (uint32_t i = 0; i < output->options->sort_nr; i++)
+		if (output->options->sort[i] == key)
+			return true;
+	return false;
+}
+
+static void text_frame_key(const struct output *output, const struct location *location,
+			   struct strbuf *key)
+{
+	strbuf_append_format(key, "%s %s", location_mark(location->kind), location->symbol);
+	strbuf_append_char(key, '\0');
+	strbuf_append_text(key, location->dso);
+	if (location->kind == LOCATION_PYTHON && text_sorts_by(output, SORT_SRCLINE))
+		strbuf_append_format(key, ":%d", location->line);
+}
+
+static void text_group_key(const struct output *output, const struct sample_info *sample,
+			   struct strbuf *key)
+{
+	if (text_sorts_by(output, SORT_COMM))
+		strbuf_append_text(key, sample->comm);
+	if (text_sorts_by(output, SORT_PID))
+		strbuf_append_format(key, "/%u", sample->pid);
+	if (text_sorts_by(output, SORT_TID))
+		strbuf_append_format(key, "/%u", sample->tid);
+}
+
+static const char *text_column_title(enum sort_key key)
+{
+	switch (key) {
+	case SORT_COMM:
+		return "Command";
+	case SORT_PID:
+		return "Pid";
+	case SORT_TID:
+		return "Tid";
+	case SORT_DSO:
+		return "Shared Object";
+	case SORT_SYMBOL:
+		return "Symbol";
+	case SORT_SRCLINE:
+		return "Source:Line";
+	case SORT_KIND:
+		return "Kind";
+	case SORT_KEYS_NR:
+		break;
+	}
+	return "";
+}
+
+struct text_table {
+	struct out_stream *out;
+	const struct histogram *histogram;
+	const struct output_options *options;
+	size_t widths[SORT_KEYS_NR]; /* by column */
+	struct strbuf cell;
+};
+
+static bool text_shows_row(const struct text_table *table, const struct histogram_row *row)
+{
+	bool children = table->options->children;
+
+	return (children || row->self.samples_nr) &&
+	       histogram_percent(table->histogram, children ? &row->total : &row->self) >=
+		   table->options->percent_limit;
+}
+
+static const char *text_cell(struct text_table *table, const struct histogram_row *row,
+			     uint32_t column)
+{
+	const struct tally *tally = table->histogram->tally;
+
+	strbuf_reset(&table->cell);
+	histogram_append_column(&table->cell, table->options->sort[column],
+				&tally->groups.items[row->group],
+				tally_location(tally, row->frame));
+	return strbuf_text(&table->cell);
+}
+
+static void text_measure(struct text_table *table)
+{
+	const struct histogram *histogram = table->histogram;
+
+	for (uint32_t i = 0; i < table->options->sort_nr; i++)
+		table->widths[i] = strlen(text_column_title(table->options->sort[i]));
+	for (size_t row = 0; row < histogram->rows_nr; row++) {
+		if (!text_shows_row(table, &histogram->rows[row]))
+			continue;
+		for (uint32_t i = 0; i < table->options->sort_nr; i++) {
+			size_t columns = escape_columns(text_cell(table, &histogram->rows[row], i));
+
+			if (columns > table->widths[i])
+				table->widths[i] = columns;
+		}
+	}
+}
+
+/* The last column is not filled up: no blanks at the ends of lines. */
+static void text_print_cell(struct text_table *table, uint32_t column, const char *text)
+{
+	out_text(table->out, "  ");
+	out_text(table->out, text);
+	if (column + 1 < table->options->sort_nr)
+		out_spaces(table->out, table->widths[column] - escape_columns(text));
+}
+
+static void text_print_titles(struct text_table *table)
+{
+	const struct output_options *options = table->options;
+
+	out_text(table->out,
+		 options->children ? "# Children      Self   Samples" : "# Overhead   Samples");
+	for (uint32_t i = 0; i < options->sort_nr; i++)
+		text_print_cell(table, i, text_column_title(options->sort[i]));
+	out_text(table->out,
+		 options->children ? "\n# ........  ........  ........" : "\n# ........  ........");
+	for (uint32_t i = 0; i < options->sort_nr; i++) {
+		out_text(table->out, "  ");
+		for (size_t dots = table->widths[i]; dots; dots--)
+			out_char(table->out, '.');
+	}
+	out_text(table->out, "\n#\n");
+}
+
+static int text_print_row(struct text_table *table, const struct histogram_row *row)
+{
+	const struct output_options *options = table->options;
+	double self = histogram_percent(table->histogram, &row->self);
+	double total = histogram_percent(table->histogram, &row->total);
+	const struct profile_weight *shown = options->children ? &row->total : &row->self;
+
+	if (options->children)
+		out_format(table->out, "   %6.2f%%   %6.2f%%", total, self);
+	else
+		out_format(table->out, "   %6.2f%%", self);
+	out_format(table->out, "  %8llu", (unsigned long long)shown->samples_nr);
+	for (uint32_t i = 0; i < options->sort_nr; i++)
+		text_print_cell(table, i, text_cell(table, row, i));
+	out_char(table->out, '\n');
+	if (options->tree == TREE_NONE)
+		return 0;
+	return call_tree_print(table->out, table->histogram, row);
+}
+
+static int text_print_table(struct text_table *table)
+{
+	const struct histogram *histogram = table->histogram;
+	auto_free uint32_t *order = NULL;
+	int ret = histogram_order(histogram, &order);
+
+	if (ret)
+		return ret;
+	text_measure(table);
+	text_print_titles(table);
+	for (size_t i = 0; i < histogram->rows_nr && ret == 0 && !table->out->error; i++)
+		if (text_shows_row(table, &histogram->rows[order[i]]))
+			ret = text_print_row(table, &histogram->rows[order[i]]);
+	return ret ? ret : table->cell.error;
+}
+
+static int text_end(struct output *output, const struct session *session, const struct tally *tally)
+{
+	struct histogram histogram;
+	struct text_table table = {
+	    .out = output->out, .histogram = &histogram, .options = output->options};
+	int ret = histogram_init(&histogram, tally, output->options);
+
+	report_header_print_text(output->out, session, output->options);
+	if (ret == 0)
+		ret = text_print_table(&table);
+	strbuf_deinit(&table.cell);
+	histogram_deinit(&histogram);
+	return ret;
+}
+
+const struct output_ops output_text = {
+    .name = "text",
+    .frame_key = text_frame_key,
+    .group_key = text_group_key,
+    .end = text_end,
+};

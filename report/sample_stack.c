@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "report/sample_stack.h"
+
+#include <asm/perf_regs.h>
+#include <errno.h>
+
+const char *stack_gap_text(enum stack_gap gap)
+{
+	switch (gap) {
+	case STACK_GAP_NONE:
+		return "";
+	case STACK_GAP_TORN:
+		return "torn";
+	case STACK_GAP_FAULTED:
+		return "faulted";
+	case STACK_GAP_TRUNCATED:
+		return "truncated";
+	case STACK_GAP_FRAMES_MISSING:
+		return "Python frames missing";
+	case STACK_GAP_STACK_FAULTED:
+		return "user stack unreadable";
+	case STACK_GAP_STACK_CUT:
+		return "user stack cut";
+	case STACK_GAP_NO_CFI:
+		return "no unwind information";
+	case STACK_GAP_UNWIND_FAILED:
+		return "unwinding failed";
+	case STACK_GAP_TOO_DEEP:
+		return "too deep";
+	case STACK_GAPS_NR:
+		break;
+	}
+	return "unknown";
+}
+
+int stack_builder_init(struct stack_builder *builder, const struct stack_options *options,
+		       struct location_table *locations)
+{
+	*builder = (struct stack_builder){.options = *options, .locations = locations};
+	return unwinder_create(&builder->unwinder);
+}
+
+void stack_builder_deinit(struct stack_builder *builder)
+{
+	unwinder_destroy(builder->unwinder);
+	py_frames_deinit(&builder->python);
+	native_frames_deinit(&builder->chain);
+	merged_frames_deinit(&builder->merged);
+	stack_frames_deinit(&builder->frames);
+	*builder = (struct stack_builder){0};
+}
+
+static int builder_put(struct stack_builder *builder, uint32_t location, uint64_t address)
+{
+	return stack_frames_append(&builder->frames,
+				   (struct stack_frame){.location = location, .address = address});
+}
+
+static int builder_put_note(struct stack_builder *builder, const char *why)
+{
+	auto_strbuf struct strbuf text = {0};
+	uint32_t location;
+	int ret;
+
+	strbuf_append_format(&text, "[incomplete stack: %s]", why);
+	if (text.error)
+		return text.error;
+	ret = location_find_note(builder->locations, strbuf_text(&text), &location);
+	return ret ? ret : builder_put(builder, location, 0);
+}
+
+static int builder_put_kernel(struct stack_builder *builder, uint64_t address)
+{
+	uint32_t location;
+	int ret;
+
+	if (builder->options.no_kernel || builder->options.python_only)
+		return 0;
+	ret = location_find_kernel(builder->locations, address, &location);
+	return ret ? ret : builder_put(builder, location, address);
+}
+
+/* Addresses of callchains are looked up as they are, which is what perf does with them. */
+static int builder_chain_user(struct stack_builder *builder, const struct address_space *space,
+			      uint64_t address)
+{
+	return native_frames_append(
+	    &builder->chain, (struct native_frame){.pc = address,
+						   .mapping = address_space_find(space, address),
+						   .flags = NATIVE_FRAME_INTERRUPTED});
+}
+
+static int builder_take_address(struct stack_builder *builder, const struct stack_input *input,
+				uint64_t context, uint64_t address)
+{
+	if (context == (uint64_t)PERF_CONTEXT_KERNEL)
+		return builder_put_kernel(builder, address);
+	if (context == (uint64_t)PERF_CONTEXT_USER)
+		return builder_chain_user(builder, input->space, address);
+	return 0;
+}
+
+/* Kernel frames go to the stack, user frames to builder->chain. */
+static int builder_take_callchain(struct stack_builder *builder, const struct stack_input *input)
+{
+	const struct record_sample *sample = &input->record->sample;
+	uint16_t mode = input->record->misc & PERF_RECORD_MISC_CPUMODE_MASK;
+	uint64_t context = mode == PERF_RECORD_MISC_KERNEL ? (uint64_t)PERF_CONTEXT_KERNEL
+			   : mode == PERF_RECORD_MISC_USER ? (uint64_t)PERF_CONTEXT_USER
+							   : 0;
+	int ret = 0;
+
+	builder->chain.nr = 0;
+	if (!sample->callchain_nr) {
+		if (mode == PERF_RECORD_MISC_USER && sample->regs)
+			return 0;
+		return builder_take_address(builder, input, context, sample->ip);
+	}
+	for (uint64_t i = 0; i < sample->callchain_nr && ret == 0; i++) {
+		uint64_t address = sample->callchain[i];
+
+		if (address >= (uint64_t)PERF_CONTEXT_MAX)
+			context = address;
+		else
+			ret = builder_take_address(builder, input, context, address);
+	}
+	return ret;
+}
+
+static enum stack_gap gap_of_status(enum py_stack_status status)
+{
+	switch (status) {
+	case PY_STACK_TRUNCATED:
+		return STACK_GAP_TRUNCATED;
+	case PY_STACK_TORN:
+		return STACK_GAP_TORN;
+	case PY_STACK_FAULTED:
+		return STACK_GAP_FAULTED;
+	case PY_STACK_COMPLETE:
+	case PY_STACK_NO_THREAD_STATE:
+	case PY_STACK_NOT_WALKED:
+		break;
+	}
+	return STACK_GAP_NONE;
+}
+
+static int builder_take_more(struct stack_builder *builder, const struct py_frames *more)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < more->nr && ret == 0; i++)
+		ret = py_frames_append(&builder->python, more->items[i]);
+	return ret;
+}
+
+static int builder_take_python(struct stack_builder *builder, const struct stack_input *input,
+			       struct sample_stack *stack, uint8_t *flags)
+{
+	const struct record_sample *sample = &input->record->sample;
+	struct py_stack python;
+	int ret = 0;
+
+	builder->python.nr = 0;
+	*flags = 0;
+	if (!sample->raw)
+		return 0;
+	ret = py_stack_decode(sample->raw, sample->raw_bytes, &python);
+	if (ret == -ENOENT)
+		return 0;
+	if (ret) {
+		stack->gap = STACK_GAP_FRAMES_MISSING;
+		return 0;
+	}
+	stack->has_python_record = true;
+	stack->status = python.status;
+	stack->gap = gap_of_status(python.status);
+	stack->is_kernel_cut = (python.flags & PY_STACK_KERNEL_STACK_CUT) != 0;
+	*flags = python.flags;
+	for (uint32_t i = 0; i < python.frames_nr && ret == 0; i++)
+		ret = py_frames_append(&builder->python, py_stack_frame(&python, i));
+	if (input->more && input->more->first == python.frames_nr)
+		ret = builder_take_more(builder, &input->more->frames);
+	if (builder->python.nr != python.frames_total)
+		stack->gap = STACK_GAP_FRAMES_MISSING;
+	return ret;
+}
+
+static enum stack_gap gap_of_unwind(enum unwind_end end, uint8_t python_flags)
+{
+	switch (end) {
+	case UNWIND_END_COMPLETE:
+	case UNWIND_END_NO_DATA:
+		break;
+	case UNWIND_END_STACK_CUT:
+		return python_flags & PY_STACK_USER_STACK_FAULTED ? STACK_GAP_STACK_FAULTED
+								  : STACK_GAP_STACK_CUT;
+	case UNWIND_END_NO_CFI:
+		return STACK_GAP_NO_CFI;
+	case UNWIND_END_BAD:
+		return STACK_GAP_UNWIND_FAILED;
+	case UNWIND_END_LIMIT:
+		return STACK_GAP_TOO_DEEP;
+	}
+	return STACK_GAP_NONE;
+}
+
+static int builder_unwind(struct stack_builder *builder, const struct stack_input *input,
+			  struct native_stack *ret)
+{
+	uint64_t regs_mask = input->layout->sample_regs_user;
+
+	if (!input->record->sample.regs) {
+		*ret = (struct native_stack){.frames = builder->chain.items,
+					     .nr = (uint32_t)builder->chain.nr,
+					     .end = UNWIND_END_NO_DATA};
+		return 0;
+	}
+	return unwinder_run(builder->unwinder, input->space, regs_mask, &input->record->sample,
+			    ret);
+}
+
+struct eval_question {
+	struct location_table *locations;
+	const struct native_frame *frames;
+};
+
+static bool frame_is_eval(void *context, uint32_t native_index)
+{
+	const struct eval_question *question = context;
+	uint32_t location;
+
+	return location_find_native(question->locations, &question->frames[native_index],
+				    &location) == 0 &&
+	       location_get(question->locations, location)->is_eval;
+}
+
+static int builder_merge(struct stack_builder *builder, const struct stack_input *input,
+			 const struct native_stack *native, struct sample_stack *stack)
+{
+	struct eval_question question = {.locations = builder->locations, .frames = native->frames};
+	struct merge_input merge = {.native = native->frames,
+				    .native_nr = native->nr,
+				    .is_native_complete = native->end == UNWIND_END_COMPLETE,
+				    .python = builder->python.items,
+				    .python_nr = (uint32_t)builder->python.nr,
+				    .keep_eval = builder->options.show_eval,
+				    .is_eval = frame_is_eval,
+				    .context = &question};
+
+	if (sample_register(&input->record->sample, input->layout->sample_regs_user,
+			    PERF_REG_X86_SP, &merge.user_sp))
+		merge.user_sp = 0;
+	return merge_stacks(&merge, &builder->merged, &stack->merge);
+}
+
+static int builder_put_native(struct stack_builder *builder, const struct native_frame *frame,
+			      struct sample_stack *stack)
+{
+	uint32_t location;
+	int ret;
+
+	if (builder->options.python_only)
+		return 0;
+	stack->guessed_frames_nr += (frame->flags & NATIVE_FRAME_GUESSED) != 0;
+	ret = location_find_native(builder->locations, frame, &location);
+	return ret ? ret : builder_put(builder, location, native_frame_lookup_pc(frame));
+}
+
+static int builder_put_python(struct stack_builder *builder, const struct py_frame *frame,
+			      struct sample_stack *stack)
+{
+	uint32_t location;
+	int ret = location_find_python(builder->locations, frame, &location);
+
+	stack->python_frames_nr++;
+	if (ret)
+		return ret;
+	return builder_put(builder, location,
+			   location_get(builder->locations, location)->symbol_offset);
+}
+
+static int builder_put_merged(struct stack_builder *builder, const struct native_stack *native,
+			      struct sample_stack *stack)
+{
+	int ret = 0;
+
+	for (size_t i = 0; i < builder->merged.nr && ret == 0; i++) {
+		const struct merged_frame *frame = &builder->merged.items[i];
+
+		ret = frame->is_python
+			  ? builder_put_python(builder, &builder->python.items[frame->index], stack)
+			  : builder_put_native(builder, &native->frames[frame->index], stack);
+	}
+	return ret;
+}
+
+int stack_builder_run(struct stack_builder *builder, const struct stack_input *input,
+		      struct sample_stack *ret)
+{
+	struct sample_stack stack = {0};
+	struct native_stack native;
+	uint8_t flags;
+	int error;
+
+	builder->frames.nr = 0;
+	error = builder_take_callchain(builder, input);
+	if (error == 0)
+		error = builder_take_python(builder, input, &stack, &flags);
+	if (error == 0 && stack.is_kernel_cut && builder->frames.nr)
+		error = builder_put_note(builder, "kernel stack cut");
+	if (error == 0)
+		error = builder_unwind(builder, input, &native);
+	if (error == 0)
+		error = builder_merge(builder, input, &native, &stack);
+	if (error == 0)
+		error = builder_put_merged(builder, &native, &stack);
+	if (error)
+		return error;
+	if (!stack.gap && !builder->options.python_only)
+		stack.gap = gap_of_unwind(native.end, flags);
+	if (stack.gap)
+		error = builder_put_note(builder, stack_gap_text(stack.gap));
+	stack.frames = builder->frames.items;
+	stack.nr = builder->frames.nr;
+	*ret = stack;
+	return error;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One reading of one recording: records in, named stacks out. The file is streamed; what is kept is
+ * the processes alive, code objects, distinct locations and distinct stacks.
+ *
+ *	perf_reader_next -> payload tables, or the queue that orders by time -> timeline
+ *		-> stack_builder_run -> the output's sample(), or tally_add()
+ */
+#ifndef PYREC_REPORT_SESSION_H
+#define PYREC_REPORT_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "format/bundle.h"
+#include "format/payload.h"
+#include "format/reader.h"
+#include "report/code_table.h"
+#include "report/continuations.h"
+#include "report/filter.h"
+#include "report/location.h"
+#include "report/module.h"
+#include "report/output.h"
+#include "report/progress.h"
+#include "report/record_queue.h"
+#include "report/sample_stack.h"
+#include "report/tally.h"
+#include "report/timeline.h"
+
+struct session_options {
+	const char *input; /* "-": stdin */
+	bool use_local_files;
+	const char *symfs; /* NULL: "/" */
+	const char *event; /* NULL: the first one that has samples */
+	struct stack_options stack;
+	struct filter comm, pid, tid; /* samples of these */
+	struct filter dso, symbol;    /* samples with a frame of these, see filter_frames */
+	bool filter_frames;	      /* false: the output applies dso and symbol to its rows */
+};
+
+struct session_counts {
+	uint64_t samples_nr;	      /* handed to the output */
+	uint64_t period;	      /* of these */
+	uint64_t filtered_nr;	      /* left out by filters */
+	uint64_t frameless_nr;	      /* left out: python_only or no_kernel leave no frame */
+	uint64_t other_events_nr;     /* samples of events that were not asked for */
+	uint64_t gaps[STACK_GAPS_NR]; /* of shown samples */
+	uint64_t kernel_cut_nr;	      /* of shown samples */
+	uint64_t status_counts[6];    /* of shown samples, by enum py_stack_status */
+	uint64_t guessed_frames_nr;   /* native frames found without CFI */
+	uint64_t unplaced_runs_nr;    /* struct merge_counts */
+	uint64_t lost_records_nr;     /* PERF_RECORD_LOST */
+	uint64_t lost_samples_nr;     /* PERF_RECORD_LOST_SAMPLES */
+	uint64_t damaged_records_nr;
+	uint64_t late_records_nr; /* older than what was already handed on */
+	uint64_t first_ns;	  /* time of the first shown sample */
+	uint64_t last_ns;
+};
+
+/* An interpreter as the recording tells of it, with how many processes had it. */
+struct session_interpreter {
+	uint32_t version_hex;
+	bool is_unsupported;
+	const char *path;    /* escaped */
+	const char *message; /* escaped; may be empty */
+	uint32_t processes_nr;
+};
+
+VEC_DEFINE(session_interpreters, struct session_interpreter)
+
+struct session {
+	const struct session_options *options;
+	struct perf_reader *reader;
+	struct bundle *bundle; /* NULL: none */
+	struct modules *modules;
+	struct code_table codes;
+	struct location_table locations;
+	struct timeline timeline;
+	uint32_t build_ids_nr; /* of the reader's, known to timeline */
+	struct record_queue queue;
+	struct continuations continuations;
+	struct stack_builder builder;
+	struct tally tally;
+	struct intern texts;
+	struct progress progress;
+	struct u32_vec
+	    accepted_locations; /* filter_frames: by location; 0 not asked yet, 1 no, 2 */
+
+	struct session_counts counts;
+	const char *event_name; /* of the shown samples; NULL before the first one */
+	uint64_t applied_ns;	/* newest time handed on */
+	bool has_file_info;
+	struct payload_file_info file_info; /* pyrec_version: NUL terminated, escaped */
+	bool has_clock;
+	struct payload_clock clock;
+	bool has_losses;
+	struct payload_losses losses; /* the last one */
+	struct session_interpreters interpreters;
+	struct read_error error; /* code 0, or the first thing wrong with the file */
+};
+
+/**
+ * Open the recording and what it needs. @options is borrowed; @session is the caller's memory, to
+ * be closed even when this fails. Return: 0; session->error.code when the file cannot be
+ * read; -ENOMEM.
+ */
+must_check int session_open(struct session *session, const struct session_options *options);
+void session_close(struct session *session);
+
+/**
+ * Read it all into @output, its end() included. Damage does not stop it: what could be read is
+ * shown, and session->error tells. Return: 0, -ENOMEM, or the error of @output.
+ */
+must_check int session_run(struct session *session, struct output *output);
+
+/** Remember what is wrong with the file, if nothing was before. */
+void session_set_error(struct session *session, int code, uint64_t offset, const char *what);
+
+/** ns since 1970 of a time of the file; 0 when the file has no wall clock. */
+uint64_t session_realtime_ns(const struct session *session, uint64_t time_ns);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "report/tally.h"
+
+#include <errno.h>
+
+void tally_init(struct tally *tally, struct location_table *locations)
+{
+	*tally = (struct tally){.locations = locations, .last_group = ID_NONE};
+}
+
+void tally_deinit(struct tally *tally)
+{
+	profile_deinit(&tally->profile);
+	intern_deinit(&tally->frame_keys);
+	u32_vec_deinit(&tally->frame_locations);
+	intern_deinit(&tally->group_keys);
+	tally_groups_deinit(&tally->groups);
+	u32_vec_deinit(&tally->path);
+	strbuf_deinit(&tally->key);
+	*tally = (struct tally){0};
+}
+
+static int tally_frame(struct tally *tally, const struct output *output, uint32_t location_id,
+		       uint32_t *ret)
+{
+	struct location *location = location_get(tally->locations, location_id);
+	int error = 0;
+
+	if (location->frame_id == ID_NONE) {
+		strbuf_reset(&tally->key);
+		output->ops->frame_key(output, location, &tally->key);
+		if (tally->key.error)
+			return tally->key.error;
+		error = intern_bytes(&tally->frame_keys, strbuf_text(&tally->key), tally->key.nr,
+				     &location->frame_id);
+		if (error == 0 && location->frame_id == tally->frame_locations.nr)
+			error = u32_vec_append(&tally->frame_locations, location_id);
+	}
+	*ret = location->frame_id;
+	return error;
+}
+
+static int tally_find_group(struct tally *tally, const struct output *output,
+			    const struct sample_info *sample, uint32_t *ret)
+{
+	struct tally_group group = {.pid = sample->pid, .tid = sample->tid, .comm = sample->comm};
+	int error;
+
+	if (tally->last_group != ID_NONE && tally->last.pid == group.pid &&
+	    tally->last.tid == group.tid && tally->last.comm == group.comm) {
+		*ret = tally->last_group;
+		return 0;
+	}
+	strbuf_reset(&tally->key);
+	output->ops->group_key(output, sample, &tally->key);
+	if (tally->key.error)
+		return tally->key.error;
+	error = intern_bytes(&tally->group_keys, strbuf_text(&tally->key), tally->key.nr, ret);
+	if (error == 0 && *ret == tally->groups.nr)
+		error = tally_groups_append(&tally->groups, group);
+	tally->last = group;
+	tally->last_group = error ? ID_NONE : *ret;
+	return error;
+}
+
+int tally_add(struct tally *tally, const struct output *output, const struct sample_info *sample)
+{
+	struct profile_weight weight = {.samples_nr = 1, .period = sample->period};
+	uint32_t group;
+	int ret = tally_find_group(tally, output, sample, &group);
+
+	if (ret == 0)
+		ret = u32_vec_reserve(&tally->path, sample->frames_nr);
+	tally->path.nr = sample->frames_nr;
+	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++)
+		ret = tally_frame(tally, output, sample->frames[i].location,
+				  &tally->path.items[sample->frames_nr - 1 - i]);
+	if (ret)
+		return ret;
+	return profile_add(&tally->profile, group, tally->path.items, tally->path.nr, weight);
+}
