@@ -15,7 +15,7 @@ static void header_line(struct out_stream *out, const char *label, const char *t
 	if (!text || !text[0])
 		return;
 	escape_append(&escaped, text, strlen(text));
-	out_format(out, "# %-12s%s\n", label, strbuf_text(&escaped));
+	out_format(out, "# %-14s%s\n", label, strbuf_text(&escaped));
 }
 
 static void strbuf_append_time(struct strbuf *text, uint64_t realtime_ns)
@@ -55,7 +55,7 @@ static void header_interpreters(struct out_stream *out, const struct session *se
 	for (size_t i = 0; i < session->interpreters.nr; i++) {
 		const struct session_interpreter *it = &session->interpreters.items[i];
 
-		out_format(out, "# %-12sPython %u.%u.%u %s, %u process%s%s%s%s\n",
+		out_format(out, "# %-14sPython %u.%u.%u %s, %u process%s%s%s%s\n",
 			   i ? "" : "Interpreter:", it->version_hex >> 24,
 			   (it->version_hex >> 16) & 255, (it->version_hex >> 8) & 255, it->path,
 			   it->processes_nr, it->processes_nr == 1 ? "" : "es",
@@ -71,7 +71,7 @@ static void header_duration(struct out_stream *out, const struct session *sessio
 
 	if (counts->samples_nr < 2)
 		return;
-	out_format(out, "# %-12s%.3f s from the first sample to the last\n",
+	out_format(out, "# %-14s%.3f s from the first sample to the last\n",
 		   "Duration:", (double)(counts->last_ns - counts->first_ns) / 1e9);
 }
 
@@ -79,18 +79,18 @@ static void header_samples(struct out_stream *out, const struct session *session
 {
 	const struct session_counts *counts = &session->counts;
 
-	out_format(out, "# %-12s%s",
+	out_format(out, "# %-14s%s",
 		   "Event:", session->event_name ? session->event_name : "none: no samples");
 	if (session->has_file_info)
 		out_format(out, ", %u Hz", session->file_info.sample_hz);
-	out_format(out, "\n# %-12s%" PRIu64, "Samples:", counts->samples_nr);
+	out_format(out, "\n# %-14s%" PRIu64, "Samples:", counts->samples_nr);
 	if (counts->filtered_nr)
 		out_format(out, ", %" PRIu64 " left out by filters", counts->filtered_nr);
 	if (counts->frameless_nr)
 		out_format(out, ", %" PRIu64 " left out without such frames", counts->frameless_nr);
 	if (counts->other_events_nr)
 		out_format(out, ", %" PRIu64 " of other events left out", counts->other_events_nr);
-	out_format(out, "\n# %-12s%" PRIu64 " (approx.)\n", "Event count:", counts->period);
+	out_format(out, "\n# %-14s%" PRIu64 " (approx.)\n", "Event count:", counts->period);
 }
 
 /* Reasons whose unit is not a sample are told in their own words by loss_reason_text(). */
@@ -172,8 +172,8 @@ void report_header_print_text(struct out_stream *out, const struct session *sess
 	header_interpreters(out, session);
 	header_samples(out, session);
 	header_duration(out, session);
-	out_format(out, "# %-12s%" PRIu64 " samples\n", "Lost:", session_lost_nr(session));
-	report_header_print_losses(out, session, "#             ");
+	out_format(out, "# %-14s%" PRIu64 " samples\n", "Lost:", session_lost_nr(session));
+	report_header_print_losses(out, session, "#               ");
 	if (options->python_only)
 		out_text(out, "# Python frames only: native and kernel frames are left out\n");
 	else if (options->no_kernel)
