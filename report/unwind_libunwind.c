@@ -43,6 +43,7 @@ struct libunwind_stepper {
 	const struct cfi_frames *frames;
 	uint64_t section_address;
 	struct search_entry entry;
+	bool is_searching;
 	bool is_out_of_memory;
 };
 
@@ -100,6 +101,7 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *i
 	uint64_t bias = 0;
 	const struct cfi_fde *fde = stepper_find_fde(stepper, ip, &bias);
 	int64_t start;
+	int ret;
 
 	if (!fde)
 		return -UNW_ENOINFO;
@@ -113,7 +115,10 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *i
 	table.u.rti.segbase = stepper->section_address;
 	table.u.rti.table_data = SEARCH_TABLE_ADDRESS;
 	table.u.rti.table_len = sizeof(stepper->entry) / sizeof(unw_word_t);
-	return UNW_OBJ(dwarf_search_unwind_table)(as, ip, &table, info, needs_unwind_info, arg);
+	stepper->is_searching = true;
+	ret = UNW_OBJ(dwarf_search_unwind_table)(as, ip, &table, info, needs_unwind_info, arg);
+	stepper->is_searching = false;
+	return ret;
 }
 
 static void put_unwind_info(unw_addr_space_t as, unw_proc_info_t *info, void *arg)
@@ -158,7 +163,11 @@ static int access_mem(unw_addr_space_t as, unw_word_t address, unw_word_t *value
 		memcpy(value, &stepper->entry, sizeof(*value));
 		return 0;
 	}
-	return section_read(stepper, address, value) ? 0 : -UNW_EINVAL;
+	if (section_read(stepper, address, value))
+		return 0;
+	/* The CIE's personality routine stands in data that is not here; any will do. */
+	*value = 0;
+	return stepper->is_searching ? 0 : -UNW_EINVAL;
 }
 
 /* libunwind's numbers of the x86-64 registers are DWARF's. */

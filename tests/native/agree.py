@@ -11,7 +11,10 @@ Explained (Documentation/unwinding.adoc says why):
               that the leaf still holds it, agrees with pyrec
   edge        perf does not read the very last word of the recorded stack
   sigreturn   the leaf stands behind the last byte of the signal trampoline's FDE
-  guessed     libunwind goes on without CFI, where pyrec stops
+  guessed     there is no CFI: libunwind goes on where pyrec stops, or each by its own guess
+  exec        perf keeps the maps from before an exec and takes the wrong base address of files that
+              are mapped again; libunwind agrees with pyrec
+  unmapped    one address in no mapping, of a process in the middle of its exec
 Not explained:
   lost        the other one has no user frame at all
   other       none of these
@@ -23,12 +26,14 @@ import re
 import subprocess
 import sys
 
-SIGNAL, INTERRUPTED = 2, 4
+GUESSED, SIGNAL, INTERRUPTED = 1, 2, 4
 KERNEL = 1 << 63
+EXEC = re.compile(r"PERF_RECORD_COMM exec: .*:\d+/(\d+)")
+UNMAPPED = 1 << 31  # of the tool alone
 HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\.(\d{9}):")
 
 
-EXPLAINED = ("equal", "popped", "edge", "sigreturn", "guessed")
+EXPLAINED = ("equal", "popped", "edge", "sigreturn", "guessed", "exec", "unmapped")
 END_NO_CFI = 2
 
 
@@ -110,7 +115,14 @@ def read_perf(path):
     return stacks
 
 
-def cause_of(ours, theirs, libunwind):
+def read_execed(path):
+    """Threads that called exec while they were recorded."""
+    command = ["perf", "script", "--show-task-events", "-F", "comm,tid,time,event", "-i", path]
+    found = (EXEC.search(line) for line in run_lines(command) if "PERF_RECORD_COMM exec" in line)
+    return {int(match.group(1)) for match in found if match}
+
+
+def cause_of(ours, theirs, libunwind, has_execed=False):
     """Why @theirs is not @ours; @libunwind: the same sample by libunwind."""
     mine = ours.addresses()
     other = theirs.addresses()
@@ -119,15 +131,20 @@ def cause_of(ours, theirs, libunwind):
         return "popped"
     if mine == other:
         return "popped" if theirs is libunwind and popped else "equal"
-    if not other:
-        return "lost"
-    if ours.flags[0] & SIGNAL and mine[0] == other[0]:
+    if len(mine) == 1 and not other and ours.flags[0] & UNMAPPED:
+        return "unmapped"
+    if ours.flags and ours.flags[0] & SIGNAL and mine[0] == other[0]:
         return "sigreturn"
     if other == mine[:-1] and len(mine) > 1 and ours.cfas[-2] == ours.dump_end:
         return "edge"
-    if other[:len(mine)] == mine and ours.end == END_NO_CFI:
+    equal_nr = len(os.path.commonprefix([mine, other]))
+    if equal_nr == len(mine) and ours.end == END_NO_CFI:
         return "guessed"
-    return "other"
+    if any(flags & GUESSED for flags in ours.flags[:equal_nr + 1]):
+        return "guessed"
+    if theirs is not libunwind and has_execed and cause_of(ours, libunwind, libunwind) in EXPLAINED:
+        return "exec"
+    return "other" if other else "lost"
 
 
 def same_name(ours, theirs):
@@ -163,11 +180,11 @@ def show(path, kind, key, ours, theirs):
         print(f"   {mark} {mine[0]:16x} {mine[1][:34]:34} {other[0]:16x} {other[1]}")
 
 
-def compare(path, kind, rows, others, libunwind, arguments):
+def compare(path, kind, rows, others, libunwind, execed, arguments):
     counts = collections.Counter()
     for key, ours in rows.items():
         theirs = others.get(key, Stack())
-        cause = cause_of(ours, theirs, libunwind[key])
+        cause = cause_of(ours, theirs, libunwind[key], key[0] in execed)
         counts[cause] += 1
         if cause != "equal" and counts[cause] <= arguments.show:
             show(path, f"{kind}: {cause}", key, ours, theirs)
@@ -192,9 +209,10 @@ def main():
     for path in arguments.files:
         rows = read_rows(arguments.tool, path)
         perf = read_perf(path)
+        execed = read_execed(path)
         libunwind = read_libunwind(arguments.tool, path, rows)
         for kind, others in (("libunwind", libunwind), ("perf", perf)):
-            explained = compare(path, kind, rows, others, libunwind, arguments)
+            explained = compare(path, kind, rows, others, libunwind, execed, arguments)
             failed |= explained < arguments.minimum
         if arguments.names:
             counts, pairs = compare_names(rows, perf)

@@ -23,6 +23,8 @@
 
 enum { QUEUE_BYTES_MAX = 256 << 20, BENCH_RUNS = 5, LIBUNWIND_FRAMES_MAX = 8192 };
 
+#define FRAME_UNMAPPED (1U << 31) /* printed with the flags: pc is in no code */
+
 enum task { TASK_ROWS, TASK_LIBUNWIND, TASK_BENCH };
 
 struct tool {
@@ -77,7 +79,7 @@ static void print_rows(const struct native_stack *stack, const struct record_sam
 
 		printf("\t%" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %x %s\n",
 		       file_offset(frame->mapping, frame->pc), frame->pc, frame->sp, frame->cfa,
-		       frame->flags, frame_symbol(frame));
+		       frame->flags | (frame->mapping ? 0 : FRAME_UNMAPPED), frame_symbol(frame));
 	}
 }
 
