@@ -252,3 +252,24 @@ def script(path, *arguments):
 def within(samples, begin_ns, end_ns):
     """Samples inside a window; script's times are cut to µs, so one is left out at each end."""
     return [s for s in samples if begin_ns + 1000 <= s.time_ns <= end_ns - 1000]
+
+
+def info_rows(path, section):
+    """{name: number} of one section of `pyrec info`: rows are "  name   number …"."""
+    text = pyrec("info", "-i", path).stdout
+    match = re.search(rf"^{section}\n((?:  .*\n?)*)", text, re.MULTILINE)
+    rows = re.findall(r"^  (\S+(?: \S+)*?)\s+(\d+)", match[1], re.MULTILINE) if match else []
+    return {name: int(number) for name, number in rows}
+
+
+def samples_nr(path):
+    """As many samples as pyrec wrote."""
+    return info_rows(path, "samples")["all"]
+
+
+def losses(path):
+    """Losses by reason. Samples of tasks that were exiting are none: their memory was gone, there
+    was no stack to record."""
+    counts = info_rows(path, "losses")
+    counts.pop("no_memory_map", None)
+    return counts

@@ -18,12 +18,15 @@ from pyrec_harness import (
     within,
 )
 
+SECONDS_MIN = 3
+
 
 def check_stacks(path, output, samples_min):
     declaration, ending = documents(output)
     stacks = declaration["stacks"]
     everything = [s for s in script(path) if s.tid == declaration["tid"]]
     for index, begin, end in ending["windows"]:
+        assert end - begin >= SECONDS_MIN * 10**9
         samples = within(everything, begin, end)
         assert len(samples) >= samples_min
         impossible = find_impossible(samples, [stacks[index]])

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """8 threads and 10 processes, some started while recording and alive for 0.2 s: all named."""
 
-from pyrec_harness import documents, recording, run, run_target, script, within
+from pyrec_harness import documents, losses, recording, run, run_target, script, within
 
 
-def test_all_are_named_and_none_lost(python, workdir, lost_nr):
+def test_all_are_named_and_none_lost(python, workdir):
     path = f"{workdir}/many.data"
     with recording(path, "-a", "-F", "499"):
         result = run(run_target(python, "many.py", 4))
@@ -19,4 +19,4 @@ def test_all_are_named_and_none_lost(python, workdir, lost_nr):
         assert named, f"{worker['worker']}: no sample of {len(own)} bears its name"
         # The window's two edges lie in the worker's caller.
         assert len(own) - len(named) <= 2, f"{worker['worker']}: {len(named)} of {len(own)} named"
-    assert lost_nr(path) == 0
+    assert losses(path) == {}
