@@ -15,7 +15,8 @@
 
 enum {
 	PERF_FILE_HEADER_BYTES = 104,
-	PERF_FILE_FEATURES_OFFSET = 72, /* 256 feature bits */
+	PERF_FILE_DATA_BYTES_OFFSET = 48, /* u64 size of the data */
+	PERF_FILE_FEATURES_OFFSET = 72,	  /* 256 feature bits */
 	PERF_FILE_FEATURES_BYTES = 32,
 	PERF_FILE_SECTION_BYTES = 16,	  /* u64 offset, u64 size */
 	PERF_FILE_ATTR_BYTES = 128,	  /* PERF_ATTR_SIZE_VER7 */

@@ -90,16 +90,29 @@ static int output_sync(const struct perf_output *output)
 	return -errno;
 }
 
+/*
+ * Without data there is nothing to lose, and a reader takes size 0 without features for a file of
+ * perf's own whose recorder was killed.
+ */
+static int output_hide_features(const struct perf_output *output)
+{
+	static const uint8_t no_features[PERF_FILE_FEATURES_BYTES];
+	static const uint8_t no_bytes[8];
+
+	if (memcmp(output->header + PERF_FILE_DATA_BYTES_OFFSET, no_bytes, sizeof(no_bytes)) == 0)
+		return 0;
+	return output_write(output, no_features, sizeof(no_features), PERF_FILE_FEATURES_OFFSET);
+}
+
 int perf_output_switch(struct perf_output *output, const struct strbuf *header,
 		       const struct strbuf *table, uint64_t table_offset)
 {
-	static const uint8_t no_features[PERF_FILE_FEATURES_BYTES];
 	int ret = output_sync(output);
 
 	if (ret)
 		return ret;
 	output->is_switching = true;
-	ret = output_write(output, no_features, sizeof(no_features), PERF_FILE_FEATURES_OFFSET);
+	ret = output_hide_features(output);
 	if (ret == 0)
 		ret = output_write(output, output->held, output->table_nr, output->table_offset);
 	if (ret == 0)
