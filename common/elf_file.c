@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Read, not mapped: a file that is truncated while it is open must not kill the reader with
- * SIGBUS. libelf reads only the parts asked for and keeps them until close.
+ * SIGBUS. libelf reads only the parts asked for and keeps them until close. Its gelf functions
+ * copy: a hostile file can place headers and symbols at odd addresses.
  */
 #include "common/elf_file.h"
 
@@ -23,7 +24,7 @@ struct elf_file {
 	Elf *elf;
 	int fd;
 	uint64_t file_bytes;
-	const Elf64_Ehdr *header;
+	GElf_Ehdr header;
 	struct elf_segment *segments;
 	uint32_t segments_nr;
 	struct elf_segment tls;
@@ -32,7 +33,7 @@ struct elf_file {
 
 /* ---- Open ---- */
 
-static struct elf_segment segment_make(const Elf64_Phdr *program)
+static struct elf_segment segment_make(const GElf_Phdr *program)
 {
 	return (struct elf_segment){
 	    .file_offset = program->p_offset,
@@ -46,24 +47,22 @@ static struct elf_segment segment_make(const Elf64_Phdr *program)
 
 static int elf_file_read_segments(struct elf_file *elf)
 {
-	const Elf64_Phdr *programs;
 	size_t nr;
 
-	if (elf_getphdrnum(elf->elf, &nr))
+	if (elf_getphdrnum(elf->elf, &nr) || nr > SEGMENTS_NR_MAX)
 		return -EBADMSG;
-	if (nr == 0)
-		return 0;
-	programs = elf64_getphdr(elf->elf);
-	if (!programs || nr > SEGMENTS_NR_MAX)
-		return -EBADMSG;
-	elf->segments = calloc(nr, sizeof(*elf->segments));
+	elf->segments = calloc(nr + 1, sizeof(*elf->segments));
 	if (!elf->segments)
 		return -ENOMEM;
-	for (size_t i = 0; i < nr; i++) {
-		if (programs[i].p_type == PT_LOAD)
-			elf->segments[elf->segments_nr++] = segment_make(&programs[i]);
-		if (programs[i].p_type == PT_TLS && !elf->has_tls) {
-			elf->tls = segment_make(&programs[i]);
+	for (int i = 0; i < (int)nr; i++) {
+		GElf_Phdr program;
+
+		if (!gelf_getphdr(elf->elf, i, &program))
+			return -EBADMSG;
+		if (program.p_type == PT_LOAD)
+			elf->segments[elf->segments_nr++] = segment_make(&program);
+		if (program.p_type == PT_TLS && !elf->has_tls) {
+			elf->tls = segment_make(&program);
 			elf->has_tls = true;
 		}
 	}
@@ -79,8 +78,7 @@ static int elf_file_init(struct elf_file *elf)
 	ident = elf_getident(elf->elf, NULL);
 	if (!ident || ident[EI_CLASS] != ELFCLASS64 || ident[EI_DATA] != ELFDATA2LSB)
 		return -ENOEXEC;
-	elf->header = elf64_getehdr(elf->elf);
-	if (!elf->header)
+	if (!gelf_getehdr(elf->elf, &elf->header))
 		return -EBADMSG;
 	return elf_file_read_segments(elf);
 }
@@ -153,12 +151,12 @@ void elf_file_close(struct elf_file *elf)
 
 bool elf_file_is_executable_type(const struct elf_file *elf)
 {
-	return elf->header->e_type == ET_EXEC;
+	return elf->header.e_type == ET_EXEC;
 }
 
 uint16_t elf_file_machine(const struct elf_file *elf)
 {
-	return elf->header->e_machine;
+	return elf->header.e_machine;
 }
 
 const struct elf_segment *elf_file_segments(const struct elf_file *elf, uint32_t *nr)
@@ -235,20 +233,17 @@ static uint8_t notes_build_id(Elf_Data *notes, uint8_t build_id[20])
 
 static uint8_t segments_build_id(const struct elf_file *elf, uint8_t build_id[20])
 {
-	const Elf64_Phdr *programs = elf64_getphdr(elf->elf);
-	size_t nr;
+	GElf_Phdr program;
 
-	if (!programs || elf_getphdrnum(elf->elf, &nr))
-		return 0;
-	for (size_t i = 0; i < nr; i++) {
-		const Elf_Type type = programs[i].p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
+	for (int i = 0; gelf_getphdr(elf->elf, i, &program); i++) {
+		const Elf_Type type = program.p_align == 8 ? ELF_T_NHDR8 : ELF_T_NHDR;
 		Elf_Data *notes;
 		uint8_t found;
 
-		if (programs[i].p_type != PT_NOTE || programs[i].p_filesz > NOTES_BYTES_MAX)
+		if (program.p_type != PT_NOTE || program.p_filesz > NOTES_BYTES_MAX)
 			continue;
-		notes = elf_getdata_rawchunk(elf->elf, (int64_t)programs[i].p_offset,
-					     programs[i].p_filesz, type);
+		notes = elf_getdata_rawchunk(elf->elf, (int64_t)program.p_offset, program.p_filesz,
+					     type);
 		found = notes ? notes_build_id(notes, build_id) : 0;
 		if (found)
 			return found;
@@ -261,11 +256,12 @@ static uint8_t sections_build_id(const struct elf_file *elf, uint8_t build_id[20
 	Elf_Scn *section = NULL;
 
 	while ((section = elf_nextscn(elf->elf, section)) != NULL) {
-		const Elf64_Shdr *header = elf64_getshdr(section);
+		GElf_Shdr header;
 		Elf_Data *notes;
 		uint8_t found;
 
-		if (!header || header->sh_type != SHT_NOTE || header->sh_size > NOTES_BYTES_MAX)
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_NOTE ||
+		    header.sh_size > NOTES_BYTES_MAX)
 			continue;
 		notes = elf_getdata(section, NULL);
 		found = notes ? notes_build_id(notes, build_id) : 0;
@@ -292,9 +288,11 @@ static Elf_Scn *section_find(const struct elf_file *elf, const char *name)
 	if (elf_getshdrstrndx(elf->elf, &names))
 		return NULL;
 	while ((section = elf_nextscn(elf->elf, section)) != NULL) {
-		const Elf64_Shdr *header = elf64_getshdr(section);
-		const char *found = header ? elf_strptr(elf->elf, names, header->sh_name) : NULL;
+		GElf_Shdr header;
+		const char *found = NULL;
 
+		if (gelf_getshdr(section, &header))
+			found = elf_strptr(elf->elf, names, header.sh_name);
 		if (found && strcmp(found, name) == 0)
 			return section;
 	}
@@ -304,20 +302,20 @@ static Elf_Scn *section_find(const struct elf_file *elf, const char *name)
 int elf_file_section(const struct elf_file *elf, const char *name, struct elf_section *ret)
 {
 	Elf_Scn *section = section_find(elf, name);
-	const Elf64_Shdr *header = section ? elf64_getshdr(section) : NULL;
 	const Elf_Data *data;
+	GElf_Shdr header;
 
-	if (!header)
+	if (!section || !gelf_getshdr(section, &header))
 		return -ENOENT;
 	*ret = (struct elf_section){
-	    .vaddr = header->sh_addr,
-	    .file_offset = header->sh_offset,
-	    .nr = header->sh_size,
+	    .vaddr = header.sh_addr,
+	    .file_offset = header.sh_offset,
+	    .nr = header.sh_size,
 	};
-	if (header->sh_type == SHT_NOBITS)
+	if (header.sh_type == SHT_NOBITS)
 		return 0;
 	data = elf_rawdata(section, NULL);
-	if (!data || (header->sh_size && !data->d_buf) || data->d_size < header->sh_size)
+	if (!data || (header.sh_size && !data->d_buf) || data->d_size < header.sh_size)
 		return -ENOENT;
 	ret->bytes = data->d_buf;
 	return 0;
@@ -330,15 +328,14 @@ struct symbol_visit {
 	void *context;
 };
 
-static int symbols_visit(const struct elf_file *elf, Elf_Scn *section, const Elf64_Shdr *header,
+static int symbols_visit(const struct elf_file *elf, Elf_Scn *section, uint32_t names,
 			 const struct symbol_visit *visit)
 {
-	const Elf_Data *data = elf_getdata(section, NULL);
-	const Elf64_Sym *symbols = data ? data->d_buf : NULL;
-	const size_t nr = symbols ? data->d_size / sizeof(*symbols) : 0;
+	Elf_Data *data = elf_getdata(section, NULL);
+	GElf_Sym found;
 
-	for (size_t i = 1; i < nr; i++) {
-		const char *name = elf_strptr(elf->elf, header->sh_link, symbols[i].st_name);
+	for (int i = 1; data && gelf_getsym(data, i, &found); i++) {
+		const char *name = elf_strptr(elf->elf, names, found.st_name);
 		struct elf_symbol symbol;
 		int ret;
 
@@ -346,11 +343,11 @@ static int symbols_visit(const struct elf_file *elf, Elf_Scn *section, const Elf
 			continue;
 		symbol = (struct elf_symbol){
 		    .name = name,
-		    .vaddr = symbols[i].st_value,
-		    .bytes = symbols[i].st_size,
-		    .type = ELF64_ST_TYPE(symbols[i].st_info),
-		    .bind = ELF64_ST_BIND(symbols[i].st_info),
-		    .is_defined = symbols[i].st_shndx != SHN_UNDEF,
+		    .vaddr = found.st_value,
+		    .bytes = found.st_size,
+		    .type = GELF_ST_TYPE(found.st_info),
+		    .bind = GELF_ST_BIND(found.st_info),
+		    .is_defined = found.st_shndx != SHN_UNDEF,
 		};
 		ret = visit->visit(visit->context, &symbol);
 		if (ret)
@@ -365,12 +362,12 @@ static int symbol_tables_visit(const struct elf_file *elf, uint32_t type,
 	Elf_Scn *section = NULL;
 
 	while ((section = elf_nextscn(elf->elf, section)) != NULL) {
-		const Elf64_Shdr *header = elf64_getshdr(section);
+		GElf_Shdr header;
 		int ret;
 
-		if (!header || header->sh_type != type)
+		if (!gelf_getshdr(section, &header) || header.sh_type != type)
 			continue;
-		ret = symbols_visit(elf, section, header, visit);
+		ret = symbols_visit(elf, section, header.sh_link, visit);
 		if (ret)
 			return ret;
 	}
