@@ -28,6 +28,10 @@ enum {
 	 * _PyCFrame not filled in yet (3.11.7: ends at +0x60, 3.12.1: +0xae, by disassembly).
 	 */
 	PYREC_EVAL_PROLOGUE_BYTES = 0xc0,
+	/* What is read of an object's head at once, CPython 3.11 to 3.13: fields lie inside. */
+	PYREC_FRAME_HEAD_BYTES = 72,   /* _PyInterpreterFrame up to owner */
+	PYREC_CODE_HEAD_BYTES = 144,   /* PyCodeObject up to co_linetable */
+	PYREC_UNICODE_HEAD_BYTES = 40, /* PyUnicodeObject up to state */
 };
 
 /*

@@ -2,14 +2,13 @@
 #include "record/code_reader.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "record/remote_memory.h"
 
 /* Longer than any text or table that CPython's own compiler makes of sane source. */
 enum { TEXT_BYTES_MAX = 1 << 20, LINES_BYTES_MAX = 64 << 20 };
-
-enum { CODE_HEAD_BYTES = 144, UNICODE_HEAD_BYTES = 40 };
 
 void code_texts_reset(struct code_texts *texts)
 {
@@ -48,7 +47,9 @@ static void code_point_append(struct strbuf *out, uint32_t c)
 
 void text_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr, uint32_t unit)
 {
-	for (size_t at = 0; unit && at + unit <= nr; at += unit) {
+	if (unit != 1 && unit != 2 && unit != 4)
+		return;
+	for (size_t at = 0; at + unit <= nr; at += unit) {
 		uint32_t c = 0;
 
 		memcpy(&c, bytes + at, unit);
@@ -77,13 +78,15 @@ struct text_place {
 	uint64_t address;
 	uint64_t bytes;
 	uint32_t unit;
+	bool is_compact;
 };
 
 static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout *layout,
 		     struct text_place *ret)
 {
-	uint8_t head[UNICODE_HEAD_BYTES];
+	uint8_t head[PYREC_UNICODE_HEAD_BYTES];
 	int error = remote_read(tgid, unicode, head, sizeof(head));
+	uint64_t length;
 	uint32_t state;
 
 	if (error)
@@ -92,10 +95,12 @@ static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout 
 	ret->unit = state >> 2 & 7;
 	if (ret->unit != 1 && ret->unit != 2 && ret->unit != 4)
 		return -EFAULT;
-	ret->bytes = word_at(head, layout->unicode_length) * ret->unit;
-	if (ret->bytes > TEXT_BYTES_MAX)
+	length = word_at(head, layout->unicode_length);
+	if (length > TEXT_BYTES_MAX / ret->unit)
 		return -EFAULT;
-	if (state & 1 << 5) {
+	ret->bytes = length * ret->unit;
+	ret->is_compact = state & 1 << 5;
+	if (ret->is_compact) {
 		ret->address = unicode +
 			       (state & 1 << 6 ? layout->unicode_ascii : layout->unicode_compact);
 		return 0;
@@ -152,7 +157,7 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 		      struct pyrec_code_facts *ret)
 {
 	struct pyrec_code_facts facts = {.address = address};
-	uint8_t head[CODE_HEAD_BYTES];
+	uint8_t head[PYREC_CODE_HEAD_BYTES];
 	struct text_place place;
 	int error = remote_read(tgid, address, head, sizeof(head));
 
@@ -166,12 +171,12 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 	facts.version = layout->code_version ? half_at(head, layout->code_version) : 0;
 	if (!facts.version) {
 		error = text_find(tgid, facts.qualname, layout, &place);
-		if (!error && place.bytes)
+		if (!error && place.is_compact && place.bytes)
 			error = remote_read(tgid, place.address, facts.text,
 					    place.bytes < 64 ? place.bytes : 64);
 		if (error)
 			return error;
-		facts.text[7] ^= place.bytes / place.unit << 32;
+		facts.text[0] ^= place.bytes / place.unit << 32;
 	}
 	*ret = facts;
 	return 0;

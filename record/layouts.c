@@ -8,7 +8,7 @@
 
 #include "common/bytes.h"
 
-enum { RELEASE_FINAL = 0xf, DEBUG_OFFSETS_3_13_BYTES = 584 };
+enum { RELEASE_FINAL = 0xf, DEBUG_OFFSETS_3_13_BYTES = 584, DEBUG_OFFSET_MAX = 256 };
 
 /*
  * Offsets read from the DWARF of the pyenv builds of 3.11.7 and 3.12.1; structures:
@@ -87,27 +87,48 @@ static const struct python_layout layout_3_13_rest = {
     .runtime_key = 2160, /* autoTSSkey */
 };
 
-/* Position in _Py_DebugOffsets of 3.13 -> field of the walk's layout. */
+/*
+ * Position in _Py_DebugOffsets of 3.13 -> field of the walk's layout. A field that is taken from a
+ * head read at once must lie inside it and be aligned; the others are only added to an address.
+ */
 static const struct {
 	uint16_t at;
 	uint16_t field;
+	uint16_t end; /* no byte of the field from here on */
+	uint16_t bytes;
 } debug_fields_3_13[] = {
-    {184, offsetof(struct pyrec_layout, tstate_frame)},	   /* thread_state.current_frame */
-    {232, offsetof(struct pyrec_layout, frame_previous)},  /* interpreter_frame.previous */
-    {240, offsetof(struct pyrec_layout, frame_code)},	   /* interpreter_frame.executable */
-    {248, offsetof(struct pyrec_layout, frame_instr)},	   /* interpreter_frame.instr_ptr */
-    {264, offsetof(struct pyrec_layout, frame_owner)},	   /* interpreter_frame.owner */
-    {280, offsetof(struct pyrec_layout, code_file)},	   /* code_object.filename */
-    {288, offsetof(struct pyrec_layout, code_name)},	   /* code_object.name */
-    {296, offsetof(struct pyrec_layout, code_qualname)},   /* code_object.qualname */
-    {304, offsetof(struct pyrec_layout, code_lines)},	   /* code_object.linetable */
-    {312, offsetof(struct pyrec_layout, code_first_line)}, /* code_object.firstlineno */
-    {344, offsetof(struct pyrec_layout, code_instrs)},	   /* code_object.co_code_adaptive */
-    {520, offsetof(struct pyrec_layout, bytes_size)},	   /* bytes_object.ob_size */
-    {528, offsetof(struct pyrec_layout, bytes_data)},	   /* bytes_object.ob_sval */
-    {544, offsetof(struct pyrec_layout, unicode_state)},   /* unicode_object.state */
-    {552, offsetof(struct pyrec_layout, unicode_length)},  /* unicode_object.length */
-    {560, offsetof(struct pyrec_layout, unicode_ascii)},   /* unicode_object.asciiobject_size */
+    {184, offsetof(struct pyrec_layout, tstate_frame), DEBUG_OFFSET_MAX,
+     1}, /* thread_state.current_frame */
+    {232, offsetof(struct pyrec_layout, frame_previous), PYREC_FRAME_HEAD_BYTES,
+     8}, /* interpreter_frame.previous */
+    {240, offsetof(struct pyrec_layout, frame_code), PYREC_FRAME_HEAD_BYTES,
+     8}, /* interpreter_frame.executable */
+    {248, offsetof(struct pyrec_layout, frame_instr), PYREC_FRAME_HEAD_BYTES,
+     8}, /* interpreter_frame.instr_ptr */
+    {264, offsetof(struct pyrec_layout, frame_owner), PYREC_FRAME_HEAD_BYTES,
+     1}, /* interpreter_frame.owner */
+    {280, offsetof(struct pyrec_layout, code_file), PYREC_CODE_HEAD_BYTES,
+     8}, /* code_object.filename */
+    {288, offsetof(struct pyrec_layout, code_name), PYREC_CODE_HEAD_BYTES,
+     8}, /* code_object.name */
+    {296, offsetof(struct pyrec_layout, code_qualname), PYREC_CODE_HEAD_BYTES,
+     8}, /* code_object.qualname */
+    {304, offsetof(struct pyrec_layout, code_lines), PYREC_CODE_HEAD_BYTES,
+     8}, /* code_object.linetable */
+    {312, offsetof(struct pyrec_layout, code_first_line), PYREC_CODE_HEAD_BYTES,
+     4}, /* code_object.firstlineno */
+    {344, offsetof(struct pyrec_layout, code_instrs), DEBUG_OFFSET_MAX,
+     1}, /* code_object.co_code_adaptive */
+    {520, offsetof(struct pyrec_layout, bytes_size), DEBUG_OFFSET_MAX,
+     1}, /* bytes_object.ob_size */
+    {528, offsetof(struct pyrec_layout, bytes_data), DEBUG_OFFSET_MAX,
+     1}, /* bytes_object.ob_sval */
+    {544, offsetof(struct pyrec_layout, unicode_state), PYREC_UNICODE_HEAD_BYTES,
+     4}, /* unicode_object.state */
+    {552, offsetof(struct pyrec_layout, unicode_length), PYREC_UNICODE_HEAD_BYTES,
+     8}, /* unicode_object.length */
+    {560, offsetof(struct pyrec_layout, unicode_ascii), DEBUG_OFFSET_MAX,
+     1}, /* unicode_object.asciiobject_size */
 };
 
 /* PyCompactUnicodeObject is PyASCIIObject and two words: utf8_length, utf8. */
@@ -135,7 +156,9 @@ static int layout_from_3_13(uint32_t version_hex, const uint8_t *debug_offsets, 
 		uint64_t offset = debug_offset(debug_offsets, debug_fields_3_13[i].at);
 		uint16_t value = (uint16_t)offset;
 
-		if (offset >= 256) /* the walk reads object heads of at most that size */
+		const uint64_t bytes = debug_fields_3_13[i].bytes;
+
+		if (offset > debug_fields_3_13[i].end - bytes || offset % bytes)
 			return -EBADMSG;
 		memcpy((char *)&layout.walk + debug_fields_3_13[i].field, &value, sizeof(value));
 	}
@@ -166,9 +189,12 @@ int python_layout_find(uint32_t version_hex, const uint8_t *debug_offsets, size_
 void python_version_format(uint32_t version_hex, char *text, size_t nr)
 {
 	unsigned int level = version_hex >> 4 & 0xf;
-	int used = snprintf(text, nr, "%u.%u.%u", version_hex >> 24, version_hex >> 16 & 0xff,
-			    version_hex >> 8 & 0xff);
+	int used = snprintf(text, nr, "%u.%u", version_hex >> 24, version_hex >> 16 & 0xff);
 	const char *mark = level == 0xa ? "a" : level == 0xb ? "b" : level == 0xc ? "rc" : NULL;
+
+	if (!level) /* no PY_VERSION_HEX has that: only the minor version is known */
+		return;
+	used += snprintf(text + used, nr - (size_t)used, ".%u", version_hex >> 8 & 0xff);
 
 	if (mark && used > 0 && (size_t)used < nr)
 		snprintf(text + used, nr - (size_t)used, "%s%u", mark, version_hex & 0xf);

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Rows against offsets written down apart (from DWARF); tests/e2e/test_layout_oracle.py compares
+ * with the DWARF of interpreters that are there. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "record/layouts.h"
+#include "tests/unit/debug_offsets.h"
+
+static void test_3_11(void **state)
+{
+	struct python_layout layout;
+
+	(void)state;
+	assert_int_equal(python_layout_find(0x030b07f0, NULL, 0, &layout), 0);
+	assert_int_equal(layout.walk.tstate_frame, 56);
+	assert_int_equal(layout.walk.cframe_frame, 8);
+	assert_int_equal(layout.walk.cframe_previous, 16);
+	assert_int_equal(layout.walk.frame_code, 32);
+	assert_int_equal(layout.walk.frame_previous, 48);
+	assert_int_equal(layout.walk.frame_instr, 56);
+	assert_int_equal(layout.walk.frame_owner, 68);
+	assert_int_equal(layout.walk.code_instrs, 184);
+	assert_int_equal(layout.walk.code_version, 0);
+	assert_int_equal(layout.walk.unicode_ascii, 48);
+	assert_int_equal(layout.walk.unicode_compact, 72);
+	assert_true(layout.walk.has_cframe && layout.walk.entry_is_frame);
+	assert_int_equal(layout.walk.entry_value, 1);
+	assert_int_equal(layout.runtime_key, 592);
+}
+
+static void test_3_12(void **state)
+{
+	struct python_layout layout;
+
+	(void)state;
+	assert_int_equal(python_layout_find(0x030c01f0, NULL, 0, &layout), 0);
+	assert_int_equal(layout.walk.cframe_frame, 0);
+	assert_int_equal(layout.walk.cframe_previous, 8);
+	assert_int_equal(layout.walk.frame_code, 0);
+	assert_int_equal(layout.walk.frame_owner, 70);
+	assert_int_equal(layout.walk.code_instrs, 192);
+	assert_int_equal(layout.walk.code_first_line, 68);
+	assert_int_equal(layout.walk.code_version, 92);
+	assert_int_equal(layout.walk.unicode_ascii, 40);
+	assert_int_equal(layout.walk.unicode_compact, 56);
+	assert_true(layout.walk.has_cframe && !layout.walk.entry_is_frame);
+	assert_int_equal(layout.walk.entry_value, 3);
+	assert_int_equal(layout.runtime_key, 1544);
+}
+
+static void test_3_13(void **state)
+{
+	uint8_t offsets[DEBUG_OFFSETS_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	debug_offsets_3_13(offsets, 0x030d12f0);
+	assert_int_equal(python_layout_find(0x030d12f0, offsets, sizeof(offsets), &layout), 0);
+	assert_int_equal(layout.walk.tstate_frame, 72);
+	assert_int_equal(layout.walk.frame_code, 0);
+	assert_int_equal(layout.walk.frame_previous, 8);
+	assert_int_equal(layout.walk.frame_instr, 56);
+	assert_int_equal(layout.walk.frame_owner, 70);
+	assert_int_equal(layout.walk.code_instrs, 200);
+	assert_int_equal(layout.walk.code_first_line, 68);
+	assert_int_equal(layout.walk.code_version, 92);
+	assert_int_equal(layout.walk.code_file, 112);
+	assert_int_equal(layout.walk.code_name, 120);
+	assert_int_equal(layout.walk.code_qualname, 128);
+	assert_int_equal(layout.walk.code_lines, 136);
+	assert_int_equal(layout.walk.unicode_length, 16);
+	assert_int_equal(layout.walk.unicode_state, 32);
+	assert_int_equal(layout.walk.unicode_ascii, 40);
+	assert_int_equal(layout.walk.unicode_compact, 56);
+	assert_int_equal(layout.walk.bytes_size, 16);
+	assert_int_equal(layout.walk.bytes_data, 32);
+	assert_true(!layout.walk.has_cframe && !layout.walk.entry_is_frame);
+	assert_int_equal(layout.walk.entry_value, 3);
+	assert_int_equal(layout.runtime_key, 2160);
+}
+
+/* The entries decide, not what we know of the version. */
+static void test_3_13_is_told(void **state)
+{
+	uint8_t offsets[DEBUG_OFFSETS_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	debug_offsets_3_13(offsets, 0x030d00f0);
+	debug_offsets_set(offsets, 184, 248);
+	debug_offsets_set(offsets, 280, 96);
+	assert_int_equal(python_layout_find(0x030d00f0, offsets, sizeof(offsets), &layout), 0);
+	assert_int_equal(layout.walk.tstate_frame, 248);
+	assert_int_equal(layout.walk.code_file, 96);
+}
+
+static void test_unknown(void **state)
+{
+	static const uint32_t versions[] = {
+	    0x02071200 | 0xf0,					   /* 2.7.18 */
+	    0x030a0df0,						   /* 3.10.13 */
+	    0x030e00f0,						   /* 3.14.0 */
+	    0x030f00f0,	       0x040b00f0, 0,	       0x030b00a7, /* 3.11.0a7 */
+	    0x030b00b1,	       0x030b00c2, 0x030b0000,		   /* from a name: level 0 */
+	    0x030c0000,	       0x030d00a1, 0x030d00b4, 0x030d00c3, 0xffffffff,
+	};
+	uint8_t offsets[DEBUG_OFFSETS_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(versions); i++) {
+		debug_offsets_3_13(offsets, versions[i]);
+		assert_int_equal(python_layout_find(versions[i], offsets, sizeof(offsets), &layout),
+				 -ENOENT);
+	}
+}
+
+static void test_free_threaded(void **state)
+{
+	uint8_t offsets[DEBUG_OFFSETS_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	debug_offsets_3_13(offsets, 0x030d00f0);
+	debug_offsets_set(offsets, 16, 1);
+	assert_int_equal(python_layout_find(0x030d00f0, offsets, sizeof(offsets), &layout),
+			 -ENOENT);
+}
+
+/* One damaged entry; the rest stays sound. */
+static const struct {
+	uint16_t at;
+	uint64_t value;
+} damages[] = {
+    {0, 0x7970677562656479}, /* cookie */
+    {8, 0x030d01f0},	     /* another version than the file's */
+    {8, UINT64_C(0x1030d00f0)},
+    {184, 256}, /* beyond what any head has */
+    {184, UINT64_C(0x100000048)},
+    {264, UINT64_MAX},
+    {264, 72}, /* the frame's head is read up to 72 */
+    {232, 72},
+    {248, 60},	/* not aligned */
+    {296, 144}, /* the code's head is read up to 144 */
+    {296, 255},
+    {304, 140},
+    {312, 142},
+    {552, 40}, /* the string's head is read up to 40 */
+    {544, 37},
+    {344, 1000},
+    {528, 256},
+};
+
+static void test_damaged(void **state)
+{
+	uint8_t offsets[DEBUG_OFFSETS_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(damages); i++) {
+		debug_offsets_3_13(offsets, 0x030d00f0);
+		debug_offsets_set(offsets, damages[i].at, damages[i].value);
+		assert_int_equal(python_layout_find(0x030d00f0, offsets, sizeof(offsets), &layout),
+				 -EBADMSG);
+	}
+}
+
+static void test_short(void **state)
+{
+	struct python_layout layout;
+
+	(void)state;
+	assert_int_equal(python_layout_find(0x030d00f0, NULL, 0, &layout), -EBADMSG);
+	for (size_t nr = 0; nr < DEBUG_OFFSETS_BYTES; nr++) {
+		uint8_t whole[DEBUG_OFFSETS_BYTES];
+		auto_free uint8_t *part = malloc(nr + 1); /* the sanitizer watches its end */
+
+		debug_offsets_3_13(whole, 0x030d00f0);
+		part = realloc(part, nr ? nr : 1);
+		assert_non_null(part);
+		memcpy(part, whole, nr);
+		assert_int_equal(python_layout_find(0x030d00f0, part, nr, &layout), -EBADMSG);
+	}
+}
+
+static void test_version_format(void **state)
+{
+	static const struct {
+		uint32_t version_hex;
+		const char *text;
+	} rows[] = {
+	    {0x030c01f0, "3.12.1"},   {0x030d12f0, "3.13.18"},	   {0x031000a2, "3.16.0a2"},
+	    {0x030d00b4, "3.13.0b4"}, {0x030d00c3, "3.13.0rc3"},   {0x020712f0, "2.7.18"},
+	    {0x03090000, "3.9"},      {0xfffffff0, "255.255.255"}, {0xffffffcf, "255.255.255rc15"},
+	};
+	char text[24];
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		python_version_format(rows[i].version_hex, text, sizeof(text));
+		assert_string_equal(text, rows[i].text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_3_11),	   cmocka_unit_test(test_3_12),
+	    cmocka_unit_test(test_3_13),	   cmocka_unit_test(test_3_13_is_told),
+	    cmocka_unit_test(test_unknown),	   cmocka_unit_test(test_free_threaded),
+	    cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_short),
+	    cmocka_unit_test(test_version_format),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
