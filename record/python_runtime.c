@@ -115,20 +115,28 @@ static void tls_decode(const struct elf_file *elf, struct python_runtime *runtim
 {
 	static const uint8_t load_fs[] = {0x64, 0x48, 0x8b, 0x04, 0x25};
 	static const uint8_t load_block[] = {0x48, 0x8b, 0x40};
-	uint64_t vaddr = symbol_vaddr(elf, "_PyThreadState_GetCurrent");
-	const uint8_t *code = vaddr ? elf_file_at(elf, vaddr, DECODE_BYTES) : NULL;
+	struct elf_symbol symbol;
+	const uint8_t *code;
 	int32_t displacement;
+	size_t nr;
 
-	if (!code)
+	if (elf_file_find_symbol(elf, "_PyThreadState_GetCurrent", &symbol))
 		return;
-	for (size_t i = 0; i + sizeof(load_fs) + 4 <= DECODE_BYTES; i++) {
-		if (memcmp(code + i, load_fs, sizeof(load_fs)) == 0) {
+	/* Not beyond its end: what the next function loads is something else. */
+	nr = symbol.bytes < DECODE_BYTES ? symbol.bytes : DECODE_BYTES;
+	code = elf_file_at(elf, symbol.vaddr, nr);
+	for (size_t i = 0; code && i < nr; i++) {
+		if (i + sizeof(load_fs) + 4 <= nr &&
+		    memcmp(code + i, load_fs, sizeof(load_fs)) == 0) {
 			memcpy(&displacement, code + i + sizeof(load_fs), 4);
+			if (displacement >= 0) /* the thread's own head, such as the canary */
+				return;
 			runtime->tls_kind = PYREC_TLS_STATIC;
 			runtime->tls_offset = displacement;
 			return;
 		}
-		if (memcmp(code + i, load_block, sizeof(load_block)) == 0 &&
+		if (i + sizeof(load_block) + 1 <= nr &&
+		    memcmp(code + i, load_block, sizeof(load_block)) == 0 &&
 		    (runtime->tls_module_vaddr = tls_module_word(elf)) != 0) {
 			runtime->tls_kind = PYREC_TLS_DYNAMIC;
 			runtime->tls_offset = (int8_t)code[i + sizeof(load_block)];

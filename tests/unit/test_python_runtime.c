@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "record/python_runtime.h"
+#include "tests/unit/debug_offsets.h"
+#include "tests/unit/elf_writer.h"
+
+enum { RUNTIME_BYTES = 4096 };
+
+/* What a test looks at, and the answer. Finishes and releases @writer. */
+static int detect(struct elf_writer *writer, uint32_t symbols_type, const char *path,
+		  struct python_runtime *ret)
+{
+	struct elf_file *elf;
+	int error;
+
+	elf_writer_finish(writer, symbols_type);
+	assert_int_equal(elf_file_open_memory(writer->body.bytes, writer->body.nr, &elf), 0);
+	error = python_runtime_detect(elf, path, ret);
+	elf_file_close(elf);
+	elf_writer_deinit(writer);
+	return error;
+}
+
+static uint64_t add_py_version(struct elf_writer *writer, uint64_t version_hex)
+{
+	const uint64_t vaddr = elf_writer_section(writer, ".rodata", SHT_PROGBITS, &version_hex,
+						  sizeof(version_hex));
+
+	elf_writer_object(writer, "Py_Version", vaddr, sizeof(version_hex));
+	return vaddr;
+}
+
+static uint64_t add_runtime(struct elf_writer *writer)
+{
+	static const uint8_t zeros[RUNTIME_BYTES];
+
+	return elf_writer_section(writer, ".PyRuntime", SHT_PROGBITS, zeros, sizeof(zeros));
+}
+
+static uint64_t add_runtime_3_13(struct elf_writer *writer, uint32_t version_hex)
+{
+	uint8_t runtime[RUNTIME_BYTES] = {0};
+
+	debug_offsets_3_13(runtime, version_hex);
+	return elf_writer_section(writer, ".PyRuntime", SHT_PROGBITS, runtime, sizeof(runtime));
+}
+
+/* The relocation that fills a shared object's own TLS module number, after others. Return: the
+ * word. */
+static uint64_t add_tls_module(struct elf_writer *writer)
+{
+	static const Elf64_Rela relocations[] = {
+	    {0x10, ELF64_R_INFO(0, R_X86_64_RELATIVE), 0},
+	    {0x20, ELF64_R_INFO(3, R_X86_64_DTPMOD64), 0}, /* of another file's variable */
+	    {0x7f30, ELF64_R_INFO(0, R_X86_64_DTPMOD64), 0},
+	};
+
+	elf_writer_section(writer, ".rela.dyn", SHT_RELA, relocations, sizeof(relocations));
+	return relocations[2].r_offset;
+}
+
+static void add_interpreter(struct elf_writer *writer)
+{
+	elf_writer_section(writer, ".interp", SHT_PROGBITS, "/lib64/ld.so", 13);
+}
+
+static void add_tls_symbol(struct elf_writer *writer, uint64_t in_block)
+{
+	elf_writer_add_symbol(writer, "_Py_tss_tstate", ELF64_ST_INFO(STB_LOCAL, STT_TLS), in_block,
+			      8);
+}
+
+static void add_get_current(struct elf_writer *writer, const uint8_t *code, size_t nr,
+			    size_t function_bytes)
+{
+	const uint64_t vaddr = elf_writer_section(writer, ".text", SHT_PROGBITS, code, nr);
+
+	elf_writer_function(writer, "_PyThreadState_GetCurrent", vaddr, function_bytes);
+}
+
+/* ---- Which files are one ---- */
+
+static void test_not_python(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	elf_writer_function(&writer, "main", 0x100, 16);
+	elf_writer_function(&writer, "PyEval_EvalFrameEx", 0x110, 16); /* an extension may */
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/lib/libpython3.12.so.1.0", &runtime),
+			 -ENOENT);
+}
+
+static void test_other_machine(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	writer.machine = EM_AARCH64;
+	add_runtime_3_13(&writer, 0x030d00f0);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/bin/python3.13", &runtime), -ENOENT);
+}
+
+static void test_undefined_symbol(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	elf_writer_object(&writer, "_PyRuntime", 0, 0);
+	/* Imported, as extension modules do. */
+	((Elf64_Sym *)writer.symbols.bytes)[1].st_shndx = SHN_UNDEF;
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/bin/x", &runtime), -ENOENT);
+}
+
+static void test_cookie(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+	uint64_t vaddr;
+
+	(void)state;
+	elf_writer_init(&writer, ET_EXEC);
+	vaddr = add_runtime_3_13(&writer, 0x030d05f0);
+	elf_writer_function(&writer, "_PyEval_EvalFrameDefault", 0x400123, 77);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/opt/app/renamed", &runtime), 0);
+	assert_true(runtime.is_walkable);
+	assert_int_equal(runtime.version_hex, 0x030d05f0);
+	assert_int_equal(runtime.runtime_vaddr, vaddr);
+	assert_int_equal(runtime.eval_vaddr, 0x400123);
+	assert_int_equal(runtime.layout.runtime_key, 2160);
+}
+
+static void test_version_symbol(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+	uint64_t vaddr;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	vaddr = add_runtime(&writer);
+	add_py_version(&writer, 0x030b07f0);
+	/* The name does not tell what the content does. */
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/lib/libpython3.8.so", &runtime), 0);
+	assert_true(runtime.is_walkable);
+	assert_int_equal(runtime.version_hex, 0x030b07f0);
+	assert_int_equal(runtime.runtime_vaddr, vaddr);
+	assert_int_equal(runtime.layout.runtime_key, 592);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE); /* 3.11 has none */
+}
+
+static void test_prerelease(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_runtime_3_13(&writer, 0x030d00b4);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/bin/python3.13", &runtime), 0);
+	assert_false(runtime.is_walkable);
+	assert_int_equal(runtime.version_hex, 0x030d00b4);
+}
+
+static void test_contradiction(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_py_version(&writer, 0x030d00f0);
+	add_runtime_3_13(&writer, 0x030d01f0);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/bin/python3.13", &runtime), 0);
+	assert_false(runtime.is_walkable);
+}
+
+/* A version constant outside the file, or a section without bytes: nothing to go by but the name.
+ */
+static void test_no_bytes(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	elf_writer_section(&writer, ".PyRuntime", SHT_NOBITS, NULL, 300000);
+	elf_writer_object(&writer, "Py_Version", 0x7fffffff0000, 8);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/x/y", &runtime), 0);
+	assert_false(runtime.is_walkable);
+	assert_int_equal(runtime.version_hex, 0);
+}
+
+static void test_old_versions(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN); /* 3.7 to 3.9: no section, the symbol survives strip */
+	elf_writer_object(&writer, "_PyRuntime", 0x180, 1464);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/lib/libpython3.8.so.1.0", &runtime), 0);
+	assert_int_equal(runtime.version_hex, 0x03080000);
+	assert_int_equal(runtime.runtime_vaddr, 0x180);
+	assert_false(runtime.is_walkable);
+
+	elf_writer_init(&writer, ET_EXEC); /* 2.7, 3.6 */
+	elf_writer_object(&writer, "_PyThreadState_Current", 0x400180, 8);
+	elf_writer_function(&writer, "PyEval_EvalFrameEx", 0x400100, 16);
+	assert_int_equal(detect(&writer, SHT_SYMTAB, "python/bin/python2.7", &runtime), 0);
+	assert_int_equal(runtime.version_hex, 0x02070000);
+	assert_false(runtime.is_walkable);
+}
+
+static void test_names(void **state)
+{
+	static const struct {
+		const char *path;
+		uint32_t version_hex;
+	} rows[] = {
+	    {"/usr/bin/python3.9", 0x03090000},
+	    {"/usr/lib/libpython3.10.so.1.0", 0x030a0000},
+	    {"/python3.8/uwsgi", 0}, /* only the last component is the file's own name */
+	    {"/usr/bin/python3", 0},
+	    {"/usr/bin/python300.1", 0},
+	    {"python3.7m", 0x03070000},
+	    {"", 0},
+	    {"/", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, ET_DYN);
+		elf_writer_object(&writer, "_PyRuntime", 0x180, 1464);
+		assert_int_equal(detect(&writer, SHT_DYNSYM, rows[i].path, &runtime), 0);
+		assert_int_equal(runtime.version_hex, rows[i].version_hex);
+		assert_false(runtime.is_walkable); /* never by name */
+	}
+}
+
+/* ---- Thread-local variable ---- */
+
+static void test_tls_static_symbol(void **state)
+{
+	/* psABI variant II: the block ends, aligned up, at the thread pointer. */
+	static const struct {
+		uint64_t in_block, memory_bytes, alignment;
+		int64_t offset;
+	} rows[] = {
+	    {8, 32, 8, -24}, {0, 0x18, 0x10, -0x20}, {16, 100, 64, -112},
+	    {0, 8, 0, -8},   {0, 8, 1, -8},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * array_size(rows); i++) {
+		const bool is_pie = i >= array_size(rows);
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, is_pie ? ET_DYN : ET_EXEC);
+		if (is_pie)
+			add_interpreter(&writer);
+		add_runtime(&writer);
+		add_py_version(&writer, 0x030c01f0);
+		add_tls_symbol(&writer, rows[i % array_size(rows)].in_block);
+		elf_writer_tls(&writer, rows[i % array_size(rows)].memory_bytes,
+			       rows[i % array_size(rows)].alignment);
+		assert_int_equal(detect(&writer, SHT_SYMTAB, "/usr/bin/python3.12", &runtime), 0);
+		assert_int_equal(runtime.tls_kind, PYREC_TLS_STATIC);
+		assert_true(runtime.tls_offset == rows[i % array_size(rows)].offset);
+	}
+}
+
+static void test_tls_static_damaged(void **state)
+{
+	static const uint64_t sizes[] = {0, UINT64_C(0x100000000), UINT64_MAX};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(sizes); i++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, ET_EXEC);
+		add_runtime(&writer);
+		add_py_version(&writer, 0x030c01f0);
+		add_tls_symbol(&writer, 8);
+		if (sizes[i])
+			elf_writer_tls(&writer, sizes[i], UINT64_MAX);
+		assert_int_equal(detect(&writer, SHT_SYMTAB, "/usr/bin/python3.12", &runtime), 0);
+		assert_true(runtime.is_walkable);
+		assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
+	}
+}
+
+static void test_tls_dynamic_symbol(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+	uint64_t word;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	word = add_tls_module(&writer);
+	add_tls_symbol(&writer, 8);
+	elf_writer_tls(&writer, 16, 8);
+	assert_int_equal(detect(&writer, SHT_SYMTAB, "libpython3.13.so.1.0", &runtime), 0);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_DYNAMIC);
+	assert_int_equal(runtime.tls_offset, 8);
+	assert_int_equal(runtime.tls_module_vaddr, word);
+}
+
+static void test_tls_dynamic_without_module(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	add_tls_symbol(&writer, 8);
+	assert_int_equal(detect(&writer, SHT_SYMTAB, "libpython3.13.so.1.0", &runtime), 0);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
+}
+
+/* mov %fs:-24,%rax; ret: _PyThreadState_GetCurrent() of Debian's static 3.13. */
+static const uint8_t code_static[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x64, 0x48, 0x8b,
+				      0x04, 0x25, 0xe8, 0xff, 0xff, 0xff, 0xc3};
+
+/* push %rbp; mov %rsp,%rbp; lea GOT(%rip),%rdi; call __tls_get_addr; mov 8(%rax),%rax; pop; ret */
+static const uint8_t code_dynamic[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x8d, 0x3d, 0x10,
+				       0x20, 0x30, 0x00, 0xe8, 0x01, 0x02, 0x03, 0x04,
+				       0x48, 0x8b, 0x40, 0x08, 0x5d, 0xc3};
+
+static void test_tls_stripped_static(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_EXEC);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	add_get_current(&writer, code_static, sizeof(code_static), sizeof(code_static));
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/bin/python3.13", &runtime), 0);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_STATIC);
+	assert_true(runtime.tls_offset == -24);
+}
+
+static void test_tls_stripped_dynamic(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+	uint64_t word;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	word = add_tls_module(&writer);
+	add_get_current(&writer, code_dynamic, sizeof(code_dynamic), sizeof(code_dynamic));
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "libpython3.13.so.1.0", &runtime), 0);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_DYNAMIC);
+	assert_int_equal(runtime.tls_offset, 8);
+	assert_int_equal(runtime.tls_module_vaddr, word);
+}
+
+/* What stands behind the function's end is another one's: here a stack canary and a field. */
+static void test_tls_stripped_ends(void **state)
+{
+	static const uint8_t code[] = {0x64, 0x48, 0x8b, 0x00, 0xc3, 0x90, /* another form; ret */
+				       0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0x00,
+				       0x00, 0x00, 0x48, 0x8b, 0x40, 0x10, 0xc3};
+	static const struct {
+		uint16_t type;
+		size_t function_bytes;
+	} rows[] = {{ET_EXEC, 5},  {ET_DYN, 5},	  {ET_EXEC, 0},
+		    {ET_EXEC, 15}, {ET_EXEC, 14}, {ET_DYN, 18}};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, rows[i].type);
+		add_runtime_3_13(&writer, 0x030d00f0);
+		add_tls_module(&writer);
+		add_get_current(&writer, code, sizeof(code), rows[i].function_bytes);
+		assert_int_equal(detect(&writer, SHT_DYNSYM, "python3.13", &runtime), 0);
+		assert_true(runtime.is_walkable);
+		assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
+	}
+}
+
+/* A function that reaches to the file's very end. */
+static void test_tls_stripped_at_the_end(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_EXEC);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	elf_writer_function(&writer, "_PyThreadState_GetCurrent", UINT64_C(0x7ffffff0), UINT64_MAX);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "python3.13", &runtime), 0);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
+}
+
+/* Every truncation of a real-looking file is answered without a read outside it. */
+static void test_truncated(void **state)
+{
+	struct elf_writer writer;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	add_tls_module(&writer);
+	add_get_current(&writer, code_dynamic, sizeof(code_dynamic), sizeof(code_dynamic));
+	elf_writer_finish(&writer, SHT_DYNSYM);
+	for (size_t nr = 0; nr < writer.body.nr; nr += 13) {
+		auto_free uint8_t *part = malloc(nr ? nr : 1);
+		struct python_runtime runtime;
+		struct elf_file *elf;
+
+		memcpy(part, writer.body.bytes, nr);
+		if (elf_file_open_memory(part, nr, &elf))
+			continue;
+		(void)!python_runtime_detect(elf, "python3.13", &runtime);
+		elf_file_close(elf);
+	}
+	elf_writer_deinit(&writer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_not_python),
+	    cmocka_unit_test(test_other_machine),
+	    cmocka_unit_test(test_undefined_symbol),
+	    cmocka_unit_test(test_cookie),
+	    cmocka_unit_test(test_version_symbol),
+	    cmocka_unit_test(test_prerelease),
+	    cmocka_unit_test(test_contradiction),
+	    cmocka_unit_test(test_no_bytes),
+	    cmocka_unit_test(test_old_versions),
+	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_tls_static_symbol),
+	    cmocka_unit_test(test_tls_static_damaged),
+	    cmocka_unit_test(test_tls_dynamic_symbol),
+	    cmocka_unit_test(test_tls_dynamic_without_module),
+	    cmocka_unit_test(test_tls_stripped_static),
+	    cmocka_unit_test(test_tls_stripped_dynamic),
+	    cmocka_unit_test(test_tls_stripped_ends),
+	    cmocka_unit_test(test_tls_stripped_at_the_end),
+	    cmocka_unit_test(test_truncated),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
