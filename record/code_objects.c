@@ -148,6 +148,7 @@ static int processes_purge(struct code_objects *objects, struct u32_vec *gone)
 {
 	struct code_process *process, *next;
 
+	objects->latest = NULL;
 	HASH_ITER (hh, objects->processes, process, next) {
 		int error;
 
@@ -159,41 +160,55 @@ static int processes_purge(struct code_objects *objects, struct u32_vec *gone)
 		HASH_DEL(objects->processes, process);
 		free(process);
 	}
-	objects->latest = NULL;
 	if (gone->nr)
 		qsort(gone->items, gone->nr, sizeof(*gone->items), number_compare);
 	return 0;
 }
 
-/* Make room: forget what belongs to processes that are gone, then double if still half full. */
-static int slots_rebuild(struct code_objects *objects)
+static bool slot_is_kept(const struct code_slot *slot, const struct u32_vec *gone)
 {
-	struct u32_vec gone = {0};
-	size_t slots_nr = objects->slots_nr * 2;
-	struct code_slot *slots = calloc(slots_nr, sizeof(*slots));
-	int error = slots ? processes_purge(objects, &gone) : -ENOMEM;
+	return slot->address && (!gone->nr || !bsearch(&slot->process, gone->items, gone->nr,
+						       sizeof(uint32_t), number_compare));
+}
 
-	if (error) {
-		free(slots);
-		u32_vec_deinit(&gone);
-		return error;
-	}
-	objects->used_nr = 0;
+/* Forget what belongs to processes that are gone; room for four times what is left, so that the
+ * next time is far. */
+static int slots_rebuild(struct code_objects *objects, const struct u32_vec *gone)
+{
+	size_t kept_nr = 0;
+	size_t slots_nr = SLOTS_MIN;
+	struct code_slot *slots;
+
+	for (size_t i = 0; i < objects->slots_nr; i++)
+		kept_nr += slot_is_kept(&objects->slots[i], gone);
+	while (slots_nr < kept_nr * 4)
+		slots_nr *= 2;
+	slots = calloc(slots_nr, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
 	for (size_t i = 0; i < objects->slots_nr; i++) {
 		const struct code_slot *slot = &objects->slots[i];
 
-		if (!slot->address || (gone.nr && bsearch(&slot->process, gone.items, gone.nr,
-							  sizeof(uint32_t), number_compare)))
-			continue;
-		*slot_find(slots, slots_nr, slot->process, slot->address,
-			   slot->fingerprint) = *slot;
-		objects->used_nr++;
+		if (slot_is_kept(slot, gone))
+			*slot_find(slots, slots_nr, slot->process, slot->address,
+				   slot->fingerprint) = *slot;
 	}
 	free(objects->slots);
-	u32_vec_deinit(&gone);
 	objects->slots = slots;
 	objects->slots_nr = slots_nr;
+	objects->used_nr = kept_nr;
 	return 0;
+}
+
+static int slots_make_room(struct code_objects *objects)
+{
+	struct u32_vec gone = {0};
+	int error = processes_purge(objects, &gone);
+
+	if (!error)
+		error = slots_rebuild(objects, &gone);
+	u32_vec_deinit(&gone);
+	return error;
 }
 
 static int slot_set(struct code_objects *objects, uint32_t process, uint64_t address,
@@ -202,7 +217,7 @@ static int slot_set(struct code_objects *objects, uint32_t process, uint64_t add
 	struct code_slot *slot;
 
 	if (objects->used_nr * 2 >= objects->slots_nr) {
-		int error = slots_rebuild(objects);
+		int error = slots_make_room(objects);
 
 		if (error)
 			return error;
