@@ -35,17 +35,16 @@ static int address_set_grow(struct address_set *set)
 
 int address_set_add(struct address_set *set, uint64_t address)
 {
-	uint64_t *slot;
-
+	if (set->nr && *slot_find(set->slots, set->slots_nr, address))
+		return 0;
 	if (set->nr * 2 >= set->slots_nr) {
 		int error = address_set_grow(set);
 
 		if (error)
 			return error;
 	}
-	slot = slot_find(set->slots, set->slots_nr, address);
-	set->nr += !*slot;
-	*slot = address;
+	*slot_find(set->slots, set->slots_nr, address) = address;
+	set->nr++;
 	return 0;
 }
 
