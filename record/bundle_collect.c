@@ -13,9 +13,13 @@
 
 VEC_DEFINE(symbol_vec, struct bundle_symbol)
 
+/* Of one address, to look for twice the same name. */
+enum { ALIASES_NR_MAX = 64 };
+
 struct module_parts {
 	struct symbol_vec symbols;
 	struct strbuf names;
+	size_t names_nr_max; /* more than the string tables hold: names that overlap */
 	struct bundle_segment *segments;
 	uint32_t segments_nr;
 };
@@ -65,10 +69,14 @@ static int symbol_add(void *context, const struct elf_symbol *symbol)
 	    .name = (uint32_t)parts->names.nr,
 	    .bind = bundle_bind(symbol->bind),
 	};
+	size_t name_nr;
 
 	if (!symbol->is_defined || symbol->name[0] == '\0' || !is_function(parts, symbol))
 		return 0;
-	strbuf_append(&parts->names, symbol->name, strlen(symbol->name) + 1);
+	name_nr = strlen(symbol->name) + 1;
+	if (name_nr > parts->names_nr_max - parts->names.nr)
+		return 0;
+	strbuf_append(&parts->names, symbol->name, name_nr);
 	return parts->names.error ? parts->names.error : symbol_vec_append(&parts->symbols, added);
 }
 
@@ -93,9 +101,11 @@ static void symbols_unique(struct module_parts *parts)
 		size_t before = kept;
 
 		while (before > 0 && items[before - 1].vaddr == items[i].vaddr &&
+		       kept - before < ALIASES_NR_MAX &&
 		       strcmp(parts->names.bytes + items[before - 1].name, name) != 0)
 			before--;
-		if (before > 0 && items[before - 1].vaddr == items[i].vaddr)
+		if (before > 0 && items[before - 1].vaddr == items[i].vaddr &&
+		    kept - before < ALIASES_NR_MAX)
 			continue;
 		items[kept++] = items[i];
 	}
@@ -139,6 +149,19 @@ static struct bundle_section section_take(const struct elf_file *elf, const char
 	};
 }
 
+/* Linkers share the tails of names, but not many times over. */
+static size_t names_limit(const struct elf_file *elf)
+{
+	static const char *const tables[] = {".strtab", ".dynstr"};
+	struct elf_section section;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < array_size(tables); i++)
+		if (elf_file_section(elf, tables[i], &section) == 0 && section.bytes)
+			nr += section.nr;
+	return nr * 4 < UINT32_MAX ? nr * 4 : UINT32_MAX;
+}
+
 static int module_add(struct strbuf *out, const struct elf_file *elf, const char *path)
 {
 	struct bundle_module module = {
@@ -147,7 +170,7 @@ static int module_add(struct strbuf *out, const struct elf_file *elf, const char
 	    .eh_frame = section_take(elf, ".eh_frame"),
 	    .eh_frame_hdr = section_take(elf, ".eh_frame_hdr"),
 	};
-	struct module_parts parts = {0};
+	struct module_parts parts = {.names_nr_max = names_limit(elf)};
 	int error = segments_take(elf, &parts, &module);
 
 	module.build_id_nr = elf_file_build_id(elf, module.build_id);
