@@ -64,8 +64,11 @@ void mapped_files_destroy(struct mapped_files *files)
 	free(files);
 }
 
-/* Through the mapping itself (also when the path is gone or belongs to another mount namespace);
- * that needs more privilege than the path under the process's root. */
+/*
+ * Through the mapping itself (also when the path is gone or belongs to another mount namespace);
+ * that needs more privilege than the path under the process's root. @path is NULL when another file
+ * may stand there by now.
+ */
 static int file_open(uint32_t pid, const char *path, uint64_t start, uint64_t end)
 {
 	char name[4096 + 64];
@@ -74,7 +77,7 @@ static int file_open(uint32_t pid, const char *path, uint64_t start, uint64_t en
 	snprintf(name, sizeof(name), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
 		 (unsigned long long)end);
 	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0 || !path)
 		return fd;
 	snprintf(name, sizeof(name), "/proc/%u/root%s", pid, path);
 	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -213,7 +216,7 @@ int mapped_files_get(struct mapped_files *files, uint32_t pid, const struct proc
 	*ret = mapped_files_find(files, &key);
 	if (*ret)
 		return 0;
-	fd = file_open(pid, map->path, map->start, map->end);
+	fd = file_open(pid, map->is_deleted ? NULL : map->path, map->start, map->end);
 	return mapped_files_add(files, &key, fd, map->path, ret);
 }
 
