@@ -18,6 +18,8 @@ enum {
 
 enum { HZ_DEFAULT = 99, RING_MIB_DEFAULT = 16, RING_MIB_MAX = 1024, HZ_MAX = 100000 };
 
+enum { DURATION_S_MAX = 1000000000 };
+
 static const struct argp_option option_table[] = {
     {"all-cpus", 'a', NULL, 0, "Record the whole machine, also with -p or a command", 0},
     {"pid", 'p', "PID,…", 0, "Record these processes and what they fork", 0},
@@ -68,8 +70,6 @@ static const struct event_row event_rows[] = {
 
 static int event_parse(const char *name, struct record_options *options)
 {
-	char *end;
-
 	for (size_t i = 0; i < array_size(event_rows); i++) {
 		if (strcmp(name, event_rows[i].name) != 0)
 			continue;
@@ -78,12 +78,13 @@ static int event_parse(const char *name, struct record_options *options)
 		options->event_config = event_rows[i].config;
 		return 0;
 	}
-	if (name[0] != 'r' || !name[1])
+	if (name[0] != 'r' || !name[1] || strlen(name) > 1 + 16 ||
+	    name[1 + strspn(name + 1, "0123456789abcdefABCDEF")])
 		return -EINVAL;
 	options->event_name = name; /* rHEX: a raw event of this CPU, as perf spells it */
 	options->event_type = PERF_TYPE_RAW;
-	options->event_config = strtoull(name + 1, &end, 16);
-	return *end ? -EINVAL : 0;
+	options->event_config = strtoull(name + 1, NULL, 16);
+	return 0;
 }
 
 /* A whole number in [@least, @most]. */
@@ -132,7 +133,8 @@ static error_t parse_numbers(int key, char *argument, struct argp_state *state,
 		return 0;
 	case 'd':
 		options->duration_s = strtod(argument, &end);
-		if (end == argument || *end || !(options->duration_s > 0))
+		if (end == argument || *end || !(options->duration_s > 0) ||
+		    options->duration_s > DURATION_S_MAX)
 			argp_error(state, "-d wants a time in seconds, not '%s'", argument);
 		return 0;
 	case 'm':
