@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Room for a code object's texts beside its line table in one record. */
-enum { LINES_BYTES_PER_RECORD = 32768, TEXTS_BYTES_MAX = 30000 };
+/* Room for a code object's three texts beside its line table in one record. */
+enum { LINES_BYTES_PER_RECORD = 32768, TEXT_BYTES_MAX = 10000 };
 
 static const struct record_layout layout = {
     .sample_type = PYREC_SAMPLE_TYPE,
@@ -75,31 +75,35 @@ int output_payload(struct output *output, const struct payload *payload,
 	return output_encoded(output, payload_encode(&output->bytes, payload, frames));
 }
 
+/* Texts that no record could hold are cut and so marked; real ones are far shorter. */
+static void text_fit(uint32_t *nr, uint8_t *flags, uint8_t missing)
+{
+	if (*nr <= TEXT_BYTES_MAX)
+		return;
+	*nr = TEXT_BYTES_MAX;
+	*flags |= missing;
+}
+
 int output_code(struct output *output, const struct payload_code *code)
 {
 	struct payload first = {.kind = PAYLOAD_CODE, .code = *code};
 	struct payload_code *texts = &first.code;
-	uint32_t left = code->lines_total;
 	int error;
 
 	if (texts->lines_nr > LINES_BYTES_PER_RECORD)
 		texts->lines_nr = LINES_BYTES_PER_RECORD;
-	/* Texts that no record could hold are cut; real ones are far shorter. */
-	if (texts->file_nr > TEXTS_BYTES_MAX / 3)
-		texts->file_nr = TEXTS_BYTES_MAX / 3;
-	if (texts->qualname_nr > TEXTS_BYTES_MAX / 3)
-		texts->qualname_nr = TEXTS_BYTES_MAX / 3;
-	if (texts->name_nr > TEXTS_BYTES_MAX / 3)
-		texts->name_nr = TEXTS_BYTES_MAX / 3;
+	text_fit(&texts->file_nr, &texts->flags, CODE_FILE_MISSING);
+	text_fit(&texts->qualname_nr, &texts->flags, CODE_QUALNAME_MISSING);
+	text_fit(&texts->name_nr, &texts->flags, CODE_NAME_MISSING);
 	error = output_payload(output, &first, NULL);
-	for (uint32_t at = texts->lines_nr; !error && at < left;) {
+	for (uint32_t at = texts->lines_nr; !error && at < code->lines_nr;) {
 		struct payload more = {.kind = PAYLOAD_CODE_LINES};
+		uint32_t left = code->lines_nr - at;
 
 		more.code_lines.code_id = code->code_id;
 		more.code_lines.offset = at;
 		more.code_lines.bytes = code->lines + at;
-		more.code_lines.nr = left - at < LINES_BYTES_PER_RECORD ? left - at
-									: LINES_BYTES_PER_RECORD;
+		more.code_lines.nr = left < LINES_BYTES_PER_RECORD ? left : LINES_BYTES_PER_RECORD;
 		at += more.code_lines.nr;
 		error = output_payload(output, &more, NULL);
 	}

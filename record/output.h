@@ -25,7 +25,7 @@ void output_deinit(struct output *output);
 int output_record(struct output *output, const struct record *record);
 int output_payload(struct output *output, const struct payload *payload,
 		   const struct py_frame *frames);
-/** A code object and, when its line table is long, its continuations. */
+/** A code object, all its lines_nr bytes there, and when they are many its continuations. */
 int output_code(struct output *output, const struct payload_code *code);
 /** A kernel record as it came, its trailer made to name the file's one event. */
 int output_kernel_record(struct output *output, const struct perf_event_header *header);
