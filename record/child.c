@@ -29,22 +29,29 @@ int child_create(char **command, struct child *ret)
 {
 	int go[2];
 	int failed[2];
+	int error;
 
 	if (pipe2(go, O_CLOEXEC))
 		return -errno;
 	if (pipe2(failed, O_CLOEXEC)) {
+		error = -errno;
 		close(go[0]);
 		close(go[1]);
-		return -errno;
+		return error;
 	}
 	*ret = (struct child){.pid = fork(), .go_fd = go[1], .error_fd = failed[0]};
+	error = ret->pid < 0 ? -errno : 0;
 	if (ret->pid == 0) {
 		close(go[1]);
 		child_exec(command, go[0], failed[1]);
 	}
 	close(go[0]);
 	close(failed[1]);
-	return ret->pid < 0 ? -errno : 0;
+	if (error) {
+		close(go[1]);
+		close(failed[0]);
+	}
+	return error;
 }
 
 int child_start(struct child *child)
