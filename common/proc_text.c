@@ -23,7 +23,7 @@ int proc_map_parse(char *line, struct proc_map *ret)
 
 	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, flags, &offset, &major,
 		   &minor, &inode, &path_at) != 7 ||
-	    path_at == 0)
+	    path_at == 0 || strlen(flags) != 4)
 		return -EBADMSG;
 	path = line + path_at;
 	nr = strcspn(path, "\n");
