@@ -122,7 +122,11 @@ int processes_add_target(struct processes *processes, uint32_t pid)
 		return -ENOMEM;
 	target->tgid = pid;
 	HASH_ADD(hh, processes->targets, tgid, sizeof(target->tgid), target);
-	return target->hh.tbl ? 0 : -ENOMEM;
+	if (!target->hh.tbl) {
+		free(target);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 static void target_remove(struct processes *processes, uint32_t pid)

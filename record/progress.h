@@ -28,7 +28,6 @@ struct progress {
 	struct bundle_summary bundle;
 	struct sampler_cost cost; /* run_count 0: not measured */
 	bool is_legacy;
-	bool has_bundle;
 };
 
 /** Rewrite the live line. Only when stderr is a terminal. */

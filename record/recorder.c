@@ -377,7 +377,6 @@ static struct progress progress_now(const struct recorder *recorder)
 	    .bundle = recorder->bundle,
 	    .cost = recorder->cost,
 	    .is_legacy = sampler_is_legacy(recorder->sampler),
-	    .has_bundle = !recorder->options->no_bundle,
 	};
 }
 
