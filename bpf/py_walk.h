@@ -17,10 +17,11 @@
 #endif
 
 enum {
-	WALK_OBJECT_WORDS = 32,	      /* 256 bytes: room for any object head that a step reads */
-	WALK_FRAME_BYTES = 72,	      /* _PyInterpreterFrame up to owner, 3.11 to 3.13 */
-	WALK_CODE_BYTES = 144,	      /* PyCodeObject up to co_linetable, 3.11 to 3.13 */
-	WALK_UNICODE_HEAD_BYTES = 40, /* PyUnicodeObject up to state, 3.11 to 3.13 */
+	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
+	WALK_TEXT_HEAD_BYTES = PYREC_TEXT_HEAD_WORDS * 8,
+	/* PyCodeObject from co_firstlineno to co_linetable, 3.11 to 3.13 */
+	WALK_CODE_BYTES = 80,
+	WALK_UNICODE_BYTES = 88, /* head of a compact ASCII string (3.11: 48) and so much text */
 };
 
 struct walk {
@@ -259,7 +260,7 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 		return 1;
 	if (walk->nr >= PYREC_FRAMES_MAX - 1) /* a frame may bring a marker with it */
 		return 1;		      /* status is still TRUNCATED */
-	if (read_user(walk->object, WALK_FRAME_BYTES, frame)) {
+	if (read_user(walk->object, PYREC_FRAME_HEAD_BYTES, frame)) {
 		walk_stop(walk, PYREC_WALK_FAULTED);
 		return 1;
 	}
@@ -304,40 +305,71 @@ walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_la
 }
 
 /*
- * The first 64 bytes of a string's text into facts.text, zero padded: what lies behind a short
- * text belongs to the allocator. Return: 0 or negative.
+ * The first bytes of a string's text into facts.text, zero padded: what lies behind a short
+ * text belongs to the allocator. Nearly every name is ASCII, so head and text are read in one go;
+ * near the end of a mapping, and for other strings, in two. Return: 0 or negative.
  */
 walk_inline long walk_read_text_head(struct walk *walk, const struct pyrec_layout *layout,
 				     __u64 unicode)
 {
+	__u16 start = layout->unicode_ascii;
 	__u64 bytes;
-	__u16 start = 0;
+	int is_whole = !read_user(walk->object, WALK_UNICODE_BYTES, unicode);
 
-	if (read_user(walk->object, WALK_UNICODE_HEAD_BYTES, unicode))
+	if (!is_whole && read_user(walk->object, PYREC_UNICODE_HEAD_BYTES, unicode))
 		return -1;
 	bytes = walk_text_place(walk, layout, &start);
-	for (int i = 0; i < 8; i++)
-		walk->facts.text[i] = 0;
-	if (bytes > 64)
-		bytes = 64;
-	if (bytes && read_user(walk->facts.text, (__u32)bytes, unicode + start))
-		return -1;
-	walk->facts.text[7] ^= walk_word(walk, layout->unicode_length) << 32;
+	if (bytes > WALK_TEXT_HEAD_BYTES)
+		bytes = WALK_TEXT_HEAD_BYTES;
+	if (is_whole && start == layout->unicode_ascii) {
+		for (int i = 0; i < WALK_TEXT_HEAD_BYTES / 8; i++) {
+			__u64 word = walk_word(walk, start + i * 8);
+			__u64 left = bytes > (__u64)i * 8 ? bytes - i * 8 : 0;
+
+			walk->facts.text[i] = left >= 8 ? word : word & ((1ULL << left * 8) - 1);
+		}
+	} else {
+		for (int i = 0; i < WALK_TEXT_HEAD_BYTES / 8; i++)
+			walk->facts.text[i] = 0;
+		if (bytes && read_user(walk->facts.text, (__u32)bytes, unicode + start))
+			return -1;
+	}
+	walk->facts.text[0] ^= walk_word(walk, layout->unicode_length) << 32;
 	return 0;
 }
 
-/** Read what identifies the code object at @code. Return: fingerprint, 0 when unreadable. */
-walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code)
+/**
+ * Read what identifies the code object at @code. Where the version keeps a number for each code
+ * object (co_version, 3.12 and newer), that and the first line do; the number is 0 once its counter
+ * has overflowed. Else, and for sending it (@all), the pointers and the name too.
+ * Return: fingerprint, 0 when unreadable.
+ */
+walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code,
+				   int all)
 {
-	if (read_user(walk->object, WALK_CODE_BYTES, code))
-		return 0;
+	const __u16 start = layout->code_first_line & ~7;
+
 	walk->facts.address = code;
-	walk->facts.name = walk_word(walk, layout->code_name);
-	walk->facts.qualname = walk_word(walk, layout->code_qualname);
-	walk->facts.file = walk_word(walk, layout->code_file);
-	walk->facts.lines = walk_word(walk, layout->code_lines);
-	walk->facts.first_line = walk_half(walk, layout->code_first_line);
-	walk->facts.version = layout->code_version ? walk_half(walk, layout->code_version) : 0;
+	walk->facts.version = 0;
+	if (layout->code_version && !all) {
+		/* co_firstlineno and co_version lie in these 32 bytes (one cache line). */
+		if (read_user(walk->object, 32, code + start))
+			return 0;
+		walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
+		walk->facts.version = walk_half(walk, layout->code_version - start);
+		if (walk->facts.version)
+			return pyrec_code_fingerprint(&walk->facts);
+	}
+	/* From co_firstlineno to co_linetable, which every version has in this order. */
+	if (read_user(walk->object, WALK_CODE_BYTES, code + start))
+		return 0;
+	walk->facts.name = walk_word(walk, layout->code_name - start);
+	walk->facts.qualname = walk_word(walk, layout->code_qualname - start);
+	walk->facts.file = walk_word(walk, layout->code_file - start);
+	walk->facts.lines = walk_word(walk, layout->code_lines - start);
+	walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
+	if (layout->code_version)
+		walk->facts.version = walk_half(walk, layout->code_version - start);
 	if (!walk->facts.version && walk_read_text_head(walk, layout, walk->facts.qualname))
 		return 0;
 	return pyrec_code_fingerprint(&walk->facts);

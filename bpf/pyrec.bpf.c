@@ -39,6 +39,7 @@ enum {
 	FRAMES_BYTES = PYREC_FRAMES_MAX * sizeof(struct pyrec_frame),
 	KERNEL_BYTES = PYREC_KERNEL_FRAMES_MAX * 8,
 	TAIL_BYTES_MAX = FRAMES_BYTES + KERNEL_BYTES + PYREC_STACK_CAP_MAX,
+	PREVIOUS_FRAMES = 256, /* a power of two */
 	CODE_TAIL_BYTES_MAX = 3 * PYREC_NAME_BYTES_MAX + PYREC_LINES_BYTES_MAX,
 };
 
@@ -53,6 +54,13 @@ struct scratch {
 	struct pyrec_layout layout;
 	struct user_regs regs;
 	struct walk walk;
+	__u64 process_tag;
+	/*
+	 * Tags (code_tag()) of this CPU's previous sample, counted from the root: what is there
+	 * again was sent before. Saves the look-up in code_seen[], whose slots are far apart in
+	 * memory.
+	 */
+	__u64 previous_tags[PREVIOUS_FRAMES];
 	struct {
 		struct pyrec_code head;
 		__u8 tail[CODE_TAIL_BYTES_MAX];
@@ -65,6 +73,16 @@ struct scratch {
 		} tail;
 	} sample;
 };
+
+/*
+ * A field of a kernel structure. Programs that get their task by bpf_get_current_task_btf() may
+ * simply load it; before Linux 5.11 each load is a helper call.
+ */
+#ifdef PYREC_BPF_LEGACY
+#define kernel_read(pointer, field) BPF_CORE_READ(pointer, field)
+#else
+#define kernel_read(pointer, field) ((pointer)->field)
+#endif
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -117,9 +135,9 @@ static inline __u64 wakeup_flags(void)
 static inline bool process_is_image(const struct pyrec_process *process, struct task_struct *leader,
 				    struct mm_struct *mm)
 {
-	return process->exec_id == BPF_CORE_READ(leader, self_exec_id) &&
-	       process->start_code == BPF_CORE_READ(mm, start_code) &&
-	       process->start_stack == BPF_CORE_READ(mm, start_stack);
+	return process->exec_id == kernel_read(leader, self_exec_id) &&
+	       process->start_code == kernel_read(mm, start_code) &&
+	       process->start_stack == kernel_read(mm, start_stack);
 }
 
 /* First tick in a process that user space inserted: check it against stat(5), then remember what
@@ -127,14 +145,14 @@ static inline bool process_is_image(const struct pyrec_process *process, struct 
 static inline bool process_bind(struct pyrec_process *process, struct task_struct *leader,
 				struct mm_struct *mm)
 {
-	__u64 boottime = BPF_CORE_READ(leader, start_boottime);
+	__u64 boottime = kernel_read(leader, start_boottime);
 
-	if (process->start_code != BPF_CORE_READ(mm, start_code) ||
-	    process->start_stack != BPF_CORE_READ(mm, start_stack) ||
+	if (process->start_code != kernel_read(mm, start_code) ||
+	    process->start_stack != kernel_read(mm, start_stack) ||
 	    process->start_ticks != boottime / 10000000) /* USER_HZ is 100 */
 		return false;
 	process->start_boottime_ns = boottime;
-	process->exec_id = BPF_CORE_READ(leader, self_exec_id);
+	process->exec_id = kernel_read(leader, self_exec_id);
 	process->is_bound = 1;
 	return true;
 }
@@ -143,13 +161,14 @@ static inline bool process_bind(struct pyrec_process *process, struct task_struc
 static inline struct pyrec_process *process_inherit(struct scratch *s, struct task_struct *leader,
 						    struct mm_struct *mm, __u32 tgid)
 {
-	__u32 parent_tgid = BPF_CORE_READ(leader, real_parent, tgid);
+	struct task_struct *real_parent = kernel_read(leader, real_parent);
+	__u32 parent_tgid = kernel_read(real_parent, tgid);
 	struct pyrec_process *parent = bpf_map_lookup_elem(&processes, &parent_tgid);
 
 	if (!parent || !parent->is_bound || !process_is_image(parent, leader, mm))
 		return NULL;
 	s->process = *parent;
-	s->process.start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
+	s->process.start_boottime_ns = kernel_read(leader, start_boottime);
 	if (bpf_map_update_elem(&processes, &tgid, &s->process, BPF_ANY))
 		return NULL;
 	return bpf_map_lookup_elem(&processes, &tgid);
@@ -164,7 +183,7 @@ static inline struct pyrec_process *process_find(struct scratch *s, struct task_
 		return process_inherit(s, leader, mm, tgid);
 	if (!process->is_bound)
 		return process_bind(process, leader, mm) ? process : NULL;
-	if (process->start_boottime_ns == BPF_CORE_READ(leader, start_boottime) &&
+	if (process->start_boottime_ns == kernel_read(leader, start_boottime) &&
 	    process_is_image(process, leader, mm))
 		return process;
 	return process_inherit(s, leader, mm, tgid); /* the pid was reused, or an exec */
@@ -185,7 +204,7 @@ static inline void user_regs_read(struct scratch *s, struct bpf_perf_event_data 
 	}
 #ifdef PYREC_BPF_LEGACY
 	/* THREAD_SIZE is 16 KiB without KASAN, and nothing lies above pt_regs before FRED (6.9). */
-	saved = (const void *)((__u64)BPF_CORE_READ(task, stack) + 16384 - sizeof(s->regs));
+	saved = (const void *)((__u64)kernel_read(task, stack) + 16384 - sizeof(s->regs));
 #else
 	saved = (const void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 #endif
@@ -272,13 +291,42 @@ static inline __u32 user_stack_copy(struct scratch *s, __u32 at)
 
 /* ---- Code objects ---- */
 
-static inline __u64 code_tag(const struct pyrec_sample *head, const struct pyrec_frame *frame)
+static inline __u64 process_tag(const struct pyrec_identity *process)
 {
-	__u64 hash = head->process.start_boottime_ns + ((__u64)head->process.tgid << 32);
+	__u64 hash = process->start_boottime_ns + ((__u64)process->tgid << 32);
 
-	hash = pyrec_mix64(hash + head->process.exec_id * 0x9e3779b97f4a7c15ULL);
-	hash = pyrec_mix64(hash ^ frame->address);
-	return pyrec_mix64(hash + frame->fingerprint) | 1;
+	return pyrec_mix64(hash + process->exec_id * 0x9e3779b97f4a7c15ULL);
+}
+
+static inline __u64 code_tag(const struct scratch *s, const struct pyrec_frame *frame)
+{
+	__u64 hash = s->process_tag ^ frame->address;
+
+	return pyrec_mix64(hash + (__u64)frame->fingerprint * 0x9e3779b97f4a7c15ULL) | 1;
+}
+
+static inline __u64 *code_slot(__u64 tag)
+{
+	return &code_seen[tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1)];
+}
+
+/* Is the code object of @frame, the @at-th, known to user space? Else remember it for sending. */
+static inline void code_check(struct scratch *s, const struct pyrec_frame *frame, __u32 at)
+{
+	struct walk *walk = &s->walk;
+	__u64 *previous = &s->previous_tags[(walk->nr - at) & (PREVIOUS_FRAMES - 1)];
+	__u64 tag = code_tag(s, frame);
+
+	if (*previous == tag)
+		return;
+	if (*code_slot(tag) == tag) {
+		*previous = tag;
+		return;
+	}
+	if (walk->misses_nr < PYREC_MISSES_MAX) {
+		walk->misses[walk->misses_nr] = at;
+		walk->misses_nr++;
+	}
 }
 
 /* Fingerprint one frame; note it when its code object was not sent yet. Return: 1 at the end. */
@@ -287,8 +335,6 @@ static inline long code_step(struct scratch *s)
 	struct walk *walk = &s->walk;
 	__u32 at = walk->next_code;
 	struct pyrec_frame *frame;
-	__u32 slot;
-	__u64 tag;
 
 	if (at >= walk->nr || at >= PYREC_FRAMES_MAX)
 		return 1;
@@ -300,16 +346,10 @@ static inline long code_step(struct scratch *s)
 		frame->fingerprint = walk->facts_fingerprint; /* recursion: same as the last */
 		return 0;
 	}
-	frame->fingerprint = walk_fingerprint(walk, &s->layout, frame->address);
+	frame->fingerprint = walk_fingerprint(walk, &s->layout, frame->address, 0);
 	walk->facts_fingerprint = frame->fingerprint;
-	if (!frame->fingerprint)
-		return 0;
-	tag = code_tag(&s->sample.head, frame);
-	slot = tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1);
-	if (code_seen[slot] != tag && walk->misses_nr < PYREC_MISSES_MAX) {
-		walk->misses[walk->misses_nr] = at;
-		walk->misses_nr++;
-	}
+	if (frame->fingerprint)
+		code_check(s, frame, at);
 	return 0;
 }
 
@@ -323,7 +363,7 @@ static inline __u32 code_add_text(struct scratch *s, struct pyrec_text *text, __
 
 	text->bytes = 0;
 	text->unit = 1;
-	if (read_user(walk->object, WALK_UNICODE_HEAD_BYTES, unicode)) {
+	if (read_user(walk->object, PYREC_UNICODE_HEAD_BYTES, unicode)) {
 		s->code.head.flags |= cut_flag;
 		return at;
 	}
@@ -372,10 +412,10 @@ static inline long code_emit_step(struct scratch *s)
 	if (index >= PYREC_FRAMES_MAX)
 		return 1;
 	frame = &s->sample.tail.frames[index];
-	tag = code_tag(&s->sample.head, frame);
-	if (code_seen[tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1)] == tag)
+	tag = code_tag(s, frame);
+	if (*code_slot(tag) == tag)
 		return 0; /* twice in this stack */
-	if (walk_fingerprint(walk, &s->layout, frame->address) != frame->fingerprint)
+	if (walk_fingerprint(walk, &s->layout, frame->address, 1) != frame->fingerprint)
 		return 0;
 	head->kind = PYREC_EVENT_CODE;
 	head->layout = s->process.layout;
@@ -396,7 +436,7 @@ static inline long code_emit_step(struct scratch *s)
 		count(PYREC_COUNT_CODE_RING_FULL);
 		return 1;
 	}
-	code_seen[tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1)] = tag;
+	*code_slot(tag) = tag;
 	return 0;
 }
 
@@ -406,7 +446,11 @@ static inline long code_emit_step(struct scratch *s)
  */
 static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 {
+#ifdef PYREC_BPF_LEGACY
 	struct task_struct *task = (void *)bpf_get_current_task();
+#else
+	struct task_struct *task = bpf_get_current_task_btf();
+#endif
 	__u64 ids = bpf_get_current_pid_tgid();
 	struct pyrec_process *process;
 	struct pyrec_sample *head;
@@ -416,8 +460,8 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 
 	if (!(ids >> 32)) /* idle */
 		return NULL;
-	mm = BPF_CORE_READ(task, mm);
-	leader = BPF_CORE_READ(task, group_leader);
+	mm = kernel_read(task, mm);
+	leader = kernel_read(task, group_leader);
 	s = scratch_get();
 	if (!s)
 		return NULL;
@@ -441,8 +485,9 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 	head->tid = (__u32)ids;
 	head->process.tgid = ids >> 32;
 	head->process.unused = 0;
-	head->process.start_boottime_ns = BPF_CORE_READ(leader, start_boottime);
-	head->process.exec_id = BPF_CORE_READ(leader, self_exec_id);
+	head->process.start_boottime_ns = kernel_read(leader, start_boottime);
+	head->process.exec_id = kernel_read(leader, self_exec_id);
+	s->process_tag = process_tag(&head->process);
 	head->time_ns = bpf_ktime_get_ns();
 	head->ip = ctx->regs.ip;
 	head->period = ctx->sample_period;
@@ -459,10 +504,10 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 	s->walk.misses_nr = 0;
 	s->walk.next_miss = 0;
 	s->walk.facts.address = 0;
-	s->fs = BPF_CORE_READ(task, thread.fsbase);
+	s->fs = kernel_read(task, thread.fsbase);
 	/* The first stack frame of a thread lies just below its thread control block (glibc, musl).
 	 */
-	s->stack_end = (__u32)ids == ids >> 32 ? BPF_CORE_READ(mm, start_stack) : s->fs;
+	s->stack_end = (__u32)ids == ids >> 32 ? kernel_read(mm, start_stack) : s->fs;
 	user_regs_read(s, ctx, task);
 	sample_set_regs(head->regs, &s->regs);
 	if (process)
@@ -515,18 +560,33 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 
 #ifndef PYREC_BPF_LEGACY
 
+/* Steps for each call of a callback: entering one costs half as much as a step. */
+enum { STEPS_PER_CALLBACK = 4 };
+
 static long walk_callback(__u32 index, void *unused)
 {
 	struct scratch *s = scratch_get();
 
-	return !s || walk_step(&s->walk, &s->layout, s->sample.tail.frames) ? 1 : 0;
+	if (!s)
+		return 1;
+#pragma unroll
+	for (int i = 0; i < STEPS_PER_CALLBACK; i++)
+		if (walk_step(&s->walk, &s->layout, s->sample.tail.frames))
+			return 1;
+	return 0;
 }
 
 static long code_callback(__u32 index, void *unused)
 {
 	struct scratch *s = scratch_get();
 
-	return !s || code_step(s) ? 1 : 0;
+	if (!s)
+		return 1;
+#pragma unroll
+	for (int i = 0; i < STEPS_PER_CALLBACK; i++)
+		if (code_step(s))
+			return 1;
+	return 0;
 }
 
 static long code_emit_callback(__u32 index, void *unused)
@@ -545,9 +605,9 @@ int on_tick(struct bpf_perf_event_data *ctx)
 		return 0;
 	py_walk_begin(s);
 	if (!s->walk.is_done)
-		bpf_loop(PYREC_FRAMES_MAX, walk_callback, NULL, 0);
+		bpf_loop(PYREC_FRAMES_MAX / STEPS_PER_CALLBACK, walk_callback, NULL, 0);
 	if (s->walk.nr)
-		bpf_loop(PYREC_FRAMES_MAX, code_callback, NULL, 0);
+		bpf_loop(PYREC_FRAMES_MAX / STEPS_PER_CALLBACK, code_callback, NULL, 0);
 	if (s->walk.misses_nr)
 		bpf_loop(PYREC_MISSES_MAX, code_emit_callback, NULL, 0);
 	sample_submit(s, ctx);

@@ -23,6 +23,7 @@ enum {
 	PYREC_CODE_SEEN_SLOTS = 65536, /* a power of two */
 	PYREC_NAME_BYTES_MAX = 1024, /* of each text that BPF copies; longer: user space reads it */
 	PYREC_LINES_BYTES_MAX = 16384,
+	PYREC_TEXT_HEAD_WORDS = 5, /* of a name in its fingerprint */
 	/*
 	 * Machine code of _PyEval_EvalFrameDefault during which tstate->cframe may point at a
 	 * _PyCFrame not filled in yet (3.11.7: ends at +0x60, 3.12.1: +0xae, by disassembly).
@@ -204,7 +205,9 @@ struct pyrec_code_facts {
 	__u64 lines;
 	__u32 first_line;
 	__u32 version; /* co_version, unique in an interpreter since 3.12; 0: none */
-	__u64 text[8]; /* where version is 0: first bytes of the qualname object's data, 0 padded */
+	/* Where version is 0: first bytes of the qualified name, 0 padded; the first word xor'd
+	 * with the name's length << 32. */
+	__u64 text[PYREC_TEXT_HEAD_WORDS];
 };
 
 /* MurmurHash3's finalizer (Austin Appleby, public domain), as common/hash.h. */
@@ -218,20 +221,25 @@ static inline __attribute__((always_inline)) __u64 pyrec_mix64(__u64 value)
 	return value;
 }
 
-/* Never 0. BPF computes it for each frame, the recorder when it reads a code object itself. */
+/*
+ * Never 0. BPF computes it for each frame, the recorder when it reads a code object itself. With a
+ * version number only address, first line and that number count.
+ */
 static inline __attribute__((always_inline)) __u32
 pyrec_code_fingerprint(const struct pyrec_code_facts *facts)
 {
-	__u64 hash = facts->address;
+	const __u64 odd = 0x9e3779b97f4a7c15ULL;
+	__u64 hash = (facts->address ^ (__u64)facts->first_line << 44 ^ facts->version) * odd;
 
-	hash = pyrec_mix64(hash ^ facts->name);
-	hash = pyrec_mix64(hash + (facts->qualname ^ (facts->file << 20)));
-	hash = pyrec_mix64(hash + (facts->lines ^ ((__u64)facts->first_line << 40)));
-	hash = pyrec_mix64(hash + facts->version);
-	if (!facts->version)
-		for (int i = 0; i < 8; i++)
-			hash = (hash ^ facts->text[i]) * 0x9e3779b97f4a7c15ULL + (hash >> 29);
-	return (__u32)(hash >> 32) | 1;
+	if (!facts->version) {
+		hash = (hash ^ hash >> 29 ^ facts->name) * odd;
+		hash = (hash ^ hash >> 29 ^ facts->qualname) * odd;
+		hash = (hash ^ hash >> 29 ^ facts->file) * odd;
+		hash = (hash ^ hash >> 29 ^ facts->lines) * odd;
+		for (int i = 0; i < PYREC_TEXT_HEAD_WORDS; i++)
+			hash = (hash ^ hash >> 29 ^ facts->text[i]) * odd;
+	}
+	return (__u32)(pyrec_mix64(hash) >> 32) | 1;
 }
 
 #endif
