@@ -111,7 +111,9 @@ static void merge_segment(struct merge *merge, uint32_t native_end, uint32_t pyt
 	uint32_t skip_nr;
 
 	if (!merge_align(merge, native_end, runs_nr, evals_nr, &skip_nr)) {
-		if (merge->input->native_nr)
+		/* Rootward of a native stack that ends early is where they belong. */
+		if (merge->input->native_nr &&
+		    (merge->input->is_native_complete || native_end < merge->input->native_nr))
 			merge->counts->unplaced_nr += runs_nr;
 		merge_put_native(merge, native_end);
 		merge_put_python(merge, python_end);

@@ -44,7 +44,7 @@ struct merge_input {
 struct merge_counts {
 	uint32_t by_address_nr; /* markers found inside a native frame */
 	uint32_t by_count_nr;	/* runs of Python frames counted off */
-	uint32_t unplaced_nr;	/* runs put where the order allows, among known native frames */
+	uint32_t unplaced_nr;	/* runs whose native frame should be there and is not */
 };
 
 /** Fill @ret (emptied first), leaf first. Return: 0 or -ENOMEM. */

@@ -50,18 +50,35 @@ static void header_recorded(struct out_stream *out, const struct session *sessio
 	header_line(out, "Command:", facts->command_line);
 }
 
+/* PY_VERSION_HEX: "3.13.0", "3.15.0a2" (Include/patchlevel.h) */
+static void strbuf_append_version(struct strbuf *text, uint32_t version_hex)
+{
+	unsigned int level = (version_hex >> 4) & 15;
+
+	strbuf_append_format(text, "%u.%u.%u", version_hex >> 24, (version_hex >> 16) & 255,
+			     (version_hex >> 8) & 255);
+	if (level >= 0xa && level <= 0xc)
+		strbuf_append_format(text, "%s%u",
+				     level == 0xa   ? "a"
+				     : level == 0xb ? "b"
+						    : "rc",
+				     version_hex & 15);
+}
+
 static void header_interpreters(struct out_stream *out, const struct session *session)
 {
 	for (size_t i = 0; i < session->interpreters.nr; i++) {
 		const struct session_interpreter *it = &session->interpreters.items[i];
+		auto_strbuf struct strbuf text = {0};
 
-		out_format(out, "# %-14sPython %u.%u.%u %s, %u process%s%s%s%s\n",
-			   i ? "" : "Interpreter:", it->version_hex >> 24,
-			   (it->version_hex >> 16) & 255, (it->version_hex >> 8) & 255, it->path,
-			   it->processes_nr, it->processes_nr == 1 ? "" : "es",
-			   it->is_unsupported ? ": native frames only" : "",
-			   it->is_unsupported && it->message[0] ? ": " : "",
-			   it->is_unsupported ? it->message : "");
+		strbuf_append_text(&text, "Python ");
+		strbuf_append_version(&text, it->version_hex);
+		strbuf_append_format(&text, " %s, %u process%s", it->path, it->processes_nr,
+				     it->processes_nr == 1 ? "" : "es");
+		if (it->is_unsupported)
+			strbuf_append_format(&text, ": native frames only%s%s",
+					     it->message[0] ? ": " : "", it->message);
+		out_format(out, "# %-14s%s\n", i ? "" : "Interpreter:", strbuf_text(&text));
 	}
 }
 
@@ -133,7 +150,7 @@ static void header_print_gaps(struct out_stream *out, const struct session_count
 	header_print_count(out, prefix, counts->guessed_frames_nr,
 			   "native frames found by frame pointer for want of unwind tables");
 	header_print_count(out, prefix, counts->unplaced_runs_nr,
-			   "runs of Python frames without a native frame to stand for");
+			   "runs of Python frames whose native frame was not found");
 }
 
 void report_header_print_losses(struct out_stream *out, const struct session *session,
