@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -162,6 +163,49 @@ static size_t names_limit(const struct elf_file *elf)
 	return nr * 4 < UINT32_MAX ? nr * 4 : UINT32_MAX;
 }
 
+/*
+ * The distribution's separate debug file, by build id, when this machine has it (gdb and perf look
+ * there too): it names the local functions of a stripped file. Return: 0 or -ENOENT.
+ */
+static int debug_file_open(const struct bundle_module *module, struct elf_file **ret)
+{
+	char path[sizeof("/usr/lib/debug/.build-id/") + 2 * sizeof(module->build_id) + 16];
+	uint8_t found_id[sizeof(module->build_id)];
+	auto_close_fd int fd = -1;
+	int used;
+
+	if (module->build_id_nr < 2)
+		return -ENOENT;
+	used = snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%02x/", module->build_id[0]);
+	for (uint8_t i = 1; i < module->build_id_nr; i++)
+		used += snprintf(path + used, sizeof(path) - (size_t)used, "%02x",
+				 module->build_id[i]);
+	snprintf(path + used, sizeof(path) - (size_t)used, ".debug");
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || elf_file_open(fd, ret))
+		return -ENOENT;
+	if (elf_file_build_id(*ret, found_id) == module->build_id_nr &&
+	    memcmp(found_id, module->build_id, module->build_id_nr) == 0)
+		return 0;
+	elf_file_close(*ret);
+	return -ENOENT;
+}
+
+/* Both tables of the file, then those of its debug file. */
+static int symbols_take(const struct elf_file *elf, const struct bundle_module *module,
+			struct module_parts *parts)
+{
+	struct elf_file *debug;
+	int error = elf_file_visit_symbols(elf, symbol_add, parts);
+
+	if (error || debug_file_open(module, &debug))
+		return error;
+	parts->names_nr_max += names_limit(debug);
+	error = elf_file_visit_symbols(debug, symbol_add, parts);
+	elf_file_close(debug);
+	return error;
+}
+
 static int module_add(struct strbuf *out, const struct elf_file *elf, const char *path)
 {
 	struct bundle_module module = {
@@ -175,7 +219,7 @@ static int module_add(struct strbuf *out, const struct elf_file *elf, const char
 
 	module.build_id_nr = elf_file_build_id(elf, module.build_id);
 	if (!error)
-		error = elf_file_visit_symbols(elf, symbol_add, &parts);
+		error = symbols_take(elf, &module, &parts);
 	if (!error) {
 		if (parts.symbols.nr)
 			qsort(parts.symbols.items, parts.symbols.nr, sizeof(*parts.symbols.items),
