@@ -16,6 +16,7 @@ enum {
 	RECORD_TYPES_OF_THE_TOOL = 64, /* PERF_RECORD_USER_TYPE_START: no trailer from here on */
 	RECORD_SIZE_OFFSET = 6,
 	BUILD_ID_BYTES = 20,
+	MMAP_FILE_BYTES = 24, /* of MMAP2: device, inode and generation, or size and build id */
 };
 
 /* ---- Trailer ---- */
@@ -126,18 +127,39 @@ static int mmap2_encode(struct strbuf *out,
 	return 0;
 }
 
-static void mmap_build_id_decode(struct bytes_cursor *cursor, struct record_mmap *ret)
+/*
+ * Linux (seen in 6.18) leaves PERF_RECORD_MISC_MMAP_BUILD_ID set for listeners that did not ask for
+ * build ids while another one on the machine does, and then sends them device and inode. A true
+ * build id says its size and is padded with zeros; a device number of a disk does not look so.
+ */
+static bool is_mmap_build_id(const uint8_t field[MMAP_FILE_BYTES])
 {
-	const uint8_t nr = bytes_get_u8(cursor);
-	const uint8_t *reserved = bytes_take(cursor, 3);
-	const uint8_t *bytes = bytes_take(cursor, BUILD_ID_BYTES);
+	const uint8_t nr = field[0];
 
-	if (!reserved || !bytes || nr > BUILD_ID_BYTES) {
-		cursor->failed = true;
+	if (nr == 0 || nr > BUILD_ID_BYTES || field[1] || field[2] || field[3])
+		return false;
+	for (size_t i = 4 + nr; i < MMAP_FILE_BYTES; i++)
+		if (field[i])
+			return false;
+	return true;
+}
+
+/* What tells the file: its build id, or device, inode and generation. */
+static void mmap_file_decode(struct bytes_cursor *cursor, bool may_be_build_id,
+			     struct record_mmap *ret)
+{
+	const uint8_t *field = bytes_take(cursor, MMAP_FILE_BYTES);
+	struct bytes_cursor numbers = bytes_cursor_make(field, field ? MMAP_FILE_BYTES : 0);
+
+	if (field && may_be_build_id && is_mmap_build_id(field)) {
+		ret->build_id_nr = field[0];
+		memcpy(ret->build_id, field + 4, ret->build_id_nr);
 		return;
 	}
-	memcpy(ret->build_id, bytes, nr);
-	ret->build_id_nr = nr;
+	ret->device_major = bytes_get_u32(&numbers);
+	ret->device_minor = bytes_get_u32(&numbers);
+	ret->inode = bytes_get_u64(&numbers);
+	ret->inode_generation = bytes_get_u64(&numbers);
 }
 
 static void mmap2_decode(struct bytes_cursor *cursor,
@@ -151,14 +173,7 @@ static void mmap2_decode(struct bytes_cursor *cursor,
 	mmap->start = bytes_get_u64(cursor);
 	mmap->bytes = bytes_get_u64(cursor);
 	mmap->file_offset = bytes_get_u64(cursor);
-	if (ret->misc & PERF_RECORD_MISC_MMAP_BUILD_ID) {
-		mmap_build_id_decode(cursor, mmap);
-	} else {
-		mmap->device_major = bytes_get_u32(cursor);
-		mmap->device_minor = bytes_get_u32(cursor);
-		mmap->inode = bytes_get_u64(cursor);
-		mmap->inode_generation = bytes_get_u64(cursor);
-	}
+	mmap_file_decode(cursor, ret->misc & PERF_RECORD_MISC_MMAP_BUILD_ID, mmap);
 	mmap->prot = bytes_get_u32(cursor);
 	mmap->flags = bytes_get_u32(cursor);
 	mmap->path = text_decode(cursor);
