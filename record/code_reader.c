@@ -173,7 +173,8 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 		error = text_find(tgid, facts.qualname, layout, &place);
 		if (!error && place.is_compact && place.bytes)
 			error = remote_read(tgid, place.address, facts.text,
-					    place.bytes < 64 ? place.bytes : 64);
+					    place.bytes < sizeof(facts.text) ? place.bytes
+									     : sizeof(facts.text));
 		if (error)
 			return error;
 		facts.text[0] ^= place.bytes / place.unit << 32;
