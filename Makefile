@@ -22,8 +22,8 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(O) -MMD -MP
 	$(if $(REPORT_ONLY),-DPYREC_REPORT_ONLY) $(WERROR)
 ALL_LDFLAGS = $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
-PACKAGES = libelf libdw libunwind-ptrace libunwind-generic libzstd capstone
-LIBS := -lelf -ldw -lunwind-x86_64 -lunwind -lzstd -lcapstone -lpthread
+PACKAGES = libelf libdw libzstd capstone
+LIBS := -lelf -ldw -lzstd -lcapstone -lpthread
 ifndef REPORT_ONLY
 LIBS += -lbpf
 endif
@@ -90,6 +90,11 @@ $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libpyrec.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
+# What the compiled rows and the unwinder are held against: libdw and libunwind.
+$(O)/tests/unit/test_cfi_table: $(O)/tests/native/cfi_oracle.o
+$(O)/tests/unit/test_unwind: $(O)/tests/native/libunwind_walk.o
+$(O)/tests/unit/test_unwind $(O)/tests/native/unwind_file: LIBS += -lunwind-x86_64 -lunwind
+
 ## unit-tests: build the unit tests
 .PHONY: unit-tests
 unit-tests: $(UNIT_TESTS)
@@ -106,6 +111,17 @@ $(O)/tests/hostbpf/%: $(O)/tests/hostbpf/%.o $(O)/tests/hostbpf/process_image.o 
 ## hostbpf-tests: build the tests that run the BPF walk as plain C
 .PHONY: hostbpf-tests
 hostbpf-tests: $(HOSTBPF_TESTS)
+
+$(O)/tests/native/%: $(O)/tests/native/%.o $(O)/libpyrec.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(O)/tests/native/compare_cfi: $(O)/tests/native/cfi_oracle.o
+$(O)/tests/native/unwind_file: $(O)/tests/native/libunwind_walk.o
+
+## native-tools: build what compares native stacks with perf, libunwind and libdw
+.PHONY: native-tools
+native-tools: $(addprefix $(O)/tests/native/,compare_cfi unwind_file unwind_target)
 
 # libFuzzer comes with clang: the fuzzers and all they link are built apart, in $(O)/fuzz.
 $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/libpyrec.a

@@ -13,7 +13,8 @@ enum {
 	PAGE_SHIFT_MIN = 8, /* 256 bytes of code: about five rows */
 	RULES_MAX = UINT16_MAX,
 	RULE_NONE = 0,
-	RULE_EXPRESSION = 1, /* also stands for rules beyond RULES_MAX */
+	RULE_EXPRESSION = 1, /* without a state: what goes beyond RULES_MAX or STATES_MAX */
+	STATES_MAX = 4096,
 	SLOTS_NR_MIN = 1024,
 };
 
@@ -31,12 +32,16 @@ struct cfi_table {
 	uint32_t *pages; /* last row that starts at or below the page's first byte */
 	struct cfi_row *rows;
 	struct cfi_rule *rules;
+	struct cfi_state *states; /* of rules that need an evaluator */
+	const uint8_t *section;
 	unsigned int page_shift;
 	size_t pages_nr;
 	size_t rows_nr;
 	size_t rows_capacity;
 	size_t rules_nr;
 	size_t rules_capacity;
+	size_t states_nr;
+	size_t states_capacity;
 	struct cfi_table_stats stats;
 };
 
@@ -135,6 +140,24 @@ static int builder_append_row(struct cfi_builder *builder, uint64_t vaddr, uint1
 	return error;
 }
 
+static int builder_add_state(struct cfi_builder *builder, const struct cfi_state *state,
+			     struct cfi_rule *rule)
+{
+	struct cfi_table *table = builder->table;
+	int error;
+
+	rule->cfa_offset = -1;
+	if (table->states_nr == STATES_MAX)
+		return 0;
+	error = vec_grow((void **)&table->states, &table->states_capacity, table->states_nr + 1,
+			 sizeof(*state));
+	if (error)
+		return error;
+	rule->cfa_offset = (int32_t)table->states_nr;
+	table->states[table->states_nr++] = *state;
+	return 0;
+}
+
 static int builder_visit_row(void *context, uint64_t start, const struct cfi_state *state)
 {
 	struct cfi_builder *builder = context;
@@ -142,6 +165,8 @@ static int builder_visit_row(void *context, uint64_t start, const struct cfi_sta
 	uint16_t id;
 	int error = cfi_rule_compile(&builder->frames, builder->cie, state, &rule);
 
+	if (!error && rule.kind == CFI_RULE_EXPRESSION)
+		error = builder_add_state(builder, state, &rule);
 	if (!error)
 		error = builder_intern(builder, &rule, &id);
 	if (!error)
@@ -207,7 +232,7 @@ static int builder_run_cies(struct cfi_builder *builder)
 static int builder_add_fixed_rules(struct cfi_builder *builder)
 {
 	static const struct cfi_rule none = {.kind = CFI_RULE_NONE};
-	static const struct cfi_rule expression = {.kind = CFI_RULE_EXPRESSION};
+	static const struct cfi_rule expression = {.kind = CFI_RULE_EXPRESSION, .cfa_offset = -1};
 	int error = builder_append_rule(builder, &none);
 
 	if (!error)
@@ -286,7 +311,8 @@ static void table_count(struct cfi_table *table, const struct cfi_frames *frames
 					     CFI_RULE_EXPRESSION;
 	stats->bytes = sizeof(*table) + table->rows_nr * sizeof(*table->rows) +
 		       table->rules_nr * sizeof(*table->rules) +
-		       table->pages_nr * sizeof(*table->pages);
+		       table->pages_nr * sizeof(*table->pages) +
+		       table->states_nr * sizeof(*table->states);
 }
 
 int cfi_table_create(const struct bundle_module *module, struct cfi_table **ret)
@@ -297,6 +323,8 @@ int cfi_table_create(const struct bundle_module *module, struct cfi_table **ret)
 	if (error)
 		return error;
 	builder.table = calloc(1, sizeof(*builder.table));
+	if (builder.table)
+		builder.table->section = builder.frames.section;
 	error = builder.table ? builder_add_rows(&builder) : -ENOMEM;
 	if (!error)
 		error = table_index_pages(builder.table);
@@ -319,6 +347,7 @@ void cfi_table_destroy(struct cfi_table *table)
 	free(table->pages);
 	free(table->rows);
 	free(table->rules);
+	free(table->states);
 	free(table);
 }
 
@@ -346,6 +375,13 @@ const struct cfi_rule *cfi_table_find(const struct cfi_table *table, uint64_t va
 	if (offset >= table->bytes)
 		return &table->rules[RULE_NONE];
 	return &table->rules[table->rows[table_find_row(table, (uint32_t)offset)].rule];
+}
+
+const struct cfi_state *cfi_table_state(const struct cfi_table *table, const struct cfi_rule *rule,
+					const uint8_t **section)
+{
+	*section = table->section;
+	return rule->cfa_offset < 0 ? NULL : &table->states[rule->cfa_offset];
 }
 
 struct cfi_table_stats cfi_table_get_stats(const struct cfi_table *table)

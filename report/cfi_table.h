@@ -22,7 +22,7 @@ enum cfi_rule_kind {
 	CFI_RULE_DEREF,	 /* CFA = *(cfa_register + cfa_offset) + cfa_add: DRAP, OpenSSL assembly */
 	CFI_RULE_SIGNAL, /* the kernel's signal frame lies at rsp (__restore_rt) */
 	CFI_RULE_END,	 /* RA undefined: outermost frame */
-	CFI_RULE_EXPRESSION, /* any other expression: unwind_libunwind.c */
+	CFI_RULE_EXPRESSION, /* any other: by the state itself, cfi_table_state() */
 };
 
 /* How one callee-saved register of the caller is found. */
@@ -55,18 +55,24 @@ struct cfi_rule {
 	uint8_t cfa_register; /* DWARF number: 7 rsp, 6 rbp, 3 rbx, 10 r10, 12 r12, 13 r13, … */
 	uint8_t is_signal;    /* its caller was interrupted at its pc, it made no call */
 	uint8_t saved_mask;   /* those of saved[] that are not CFI_REGISTER_SAME */
-	int32_t cfa_offset;
+	int32_t cfa_offset;   /* of CFI_RULE_EXPRESSION: number of its state; < 0: none was kept */
 	int32_t cfa_add;
 	int32_t ra_offset; /* return address at CFA + this */
 	struct cfi_register_rule saved[CFI_SAVED_NR];
 };
 
-/** Compile; bounded in time and memory by the size of .eh_frame. A damaged FDE costs only itself.
- *  Return: 0, -ENOENT (no .eh_frame), -ENOMEM. */
+/** Compile; @module must outlive the table. Bounded in time and memory by the size of .eh_frame. A
+ * damaged FDE costs only itself. Return: 0, -ENOENT (no .eh_frame), -ENOMEM. */
 must_check int cfi_table_create(const struct bundle_module *module, struct cfi_table **ret);
 void cfi_table_destroy(struct cfi_table *table);
 /** Rule at @vaddr (of the file, load bias removed); kind CFI_RULE_NONE outside. Never NULL. */
 const struct cfi_rule *cfi_table_find(const struct cfi_table *table, uint64_t vaddr);
+
+struct cfi_state;
+/** What the CFI program itself says where @rule is a CFI_RULE_EXPRESSION; NULL when the table has
+ * too many of them. The spans of it lie in *@section, the module's .eh_frame, borrowed. */
+const struct cfi_state *cfi_table_state(const struct cfi_table *table, const struct cfi_rule *rule,
+					const uint8_t **section);
 
 struct cfi_table_stats {
 	uint32_t fdes_nr;

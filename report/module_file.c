@@ -121,6 +121,13 @@ static struct bundle_section read_section(const struct module_file *file, const 
 	};
 }
 
+/* Functions, and what assembly gives no type; data is told apart by the table. */
+static bool is_function(const struct elf_symbol *symbol)
+{
+	return symbol->type == STT_FUNC || symbol->type == STT_GNU_IFUNC ||
+	       (symbol->type == STT_NOTYPE && symbol->bind == STB_GLOBAL);
+}
+
 static int add_symbol(void *context, const struct elf_symbol *symbol)
 {
 	struct module_file *file = context;
@@ -133,7 +140,7 @@ static int add_symbol(void *context, const struct elf_symbol *symbol)
 					       : BUNDLE_SYMBOL_GLOBAL,
 	};
 
-	if (!symbol->is_defined || (symbol->type != STT_FUNC && symbol->type != STT_GNU_IFUNC))
+	if (!symbol->is_defined || !is_function(symbol))
 		return 0;
 	if (file->names.nr > UINT32_MAX / 2)
 		return -E2BIG;

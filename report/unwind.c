@@ -6,10 +6,10 @@
 
 #include "common/hash.h"
 #include "common/vec.h"
+#include "report/cfi_evaluate.h"
 #include "report/cfi_rule.h"
 #include "report/cfi_table.h"
 #include "report/module.h"
-#include "report/unwind_libunwind.h"
 #include "report/unwind_state.h"
 
 enum { PLACES_NR = 128 };
@@ -26,7 +26,6 @@ struct unwinder {
 	struct native_frame *frames;
 	size_t nr;
 	size_t capacity;
-	struct libunwind_stepper *stepper;
 	struct code_place places[PLACES_NR];
 
 	/* The sample in work. */
@@ -43,25 +42,14 @@ static const struct cfi_rule no_rule = {.kind = CFI_RULE_NONE};
 
 int unwinder_create(struct unwinder **ret)
 {
-	struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
-	int error;
-
-	if (!unwinder)
-		return -ENOMEM;
-	error = libunwind_stepper_create(&unwinder->stepper);
-	if (error) {
-		free(unwinder);
-		return error;
-	}
-	*ret = unwinder;
-	return 0;
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
 }
 
 void unwinder_destroy(struct unwinder *unwinder)
 {
 	if (!unwinder)
 		return;
-	libunwind_stepper_destroy(unwinder->stepper);
 	free(unwinder->frames);
 	free(unwinder);
 }
@@ -284,16 +272,18 @@ static int step_over_signal(struct unwinder *unwinder, struct native_frame *fram
 	return STEP_ON;
 }
 
-static int step_by_libunwind(struct unwinder *unwinder, const struct cfi_rule *rule,
-			     struct native_frame *frame, bool is_return_address)
+static int step_by_state(struct unwinder *unwinder, const struct cfi_rule *rule,
+			 struct native_frame *frame)
 {
-	int error = libunwind_step(unwinder->stepper, unwinder->space, &unwinder->dump,
-				   is_return_address, &unwinder->registers);
+	const struct code_place *place = find_place(unwinder, frame->mapping, frame->pc);
+	const uint8_t *section;
+	const struct cfi_state *state = cfi_table_state(place->cfi, rule, &section);
+	int error = -EBADMSG;
 
-	if (error == -ENOMEM)
-		return error;
+	if (state)
+		error = cfi_state_step(state, section, &unwinder->dump, &unwinder->registers);
 	if (error)
-		return UNWIND_END_BAD;
+		return error == -EFAULT ? UNWIND_END_STACK_CUT : UNWIND_END_BAD;
 	if (unwinder->registers.values[DWARF_RSP] > frame->sp)
 		frame->cfa = unwinder->registers.values[DWARF_RSP];
 	else if (!rule->is_signal)
@@ -367,12 +357,12 @@ static int step(struct unwinder *unwinder, struct native_frame *frame, uint32_t 
 	int ret;
 
 	/*
-	 * A trampoline is returned to at its first byte, where its FDE may just begin, and sampled in
-	 * its system call behind its last byte, where the FDE may have ended.
+	 * A trampoline is returned to at its first byte, where its FDE may just begin, and sampled
+	 * in its system call behind its last byte, where the FDE may have ended.
 	 */
 	if (rule->kind == CFI_RULE_NONE) {
-		const struct cfi_rule *beside =
-		    find_rule(unwinder, frame->mapping, frame->pc - !is_return_address);
+		const struct cfi_rule *beside = find_rule(unwinder, frame->mapping,
+							  frame->pc - !is_return_address);
 
 		if (beside->is_signal)
 			rule = beside;
@@ -389,7 +379,7 @@ static int step(struct unwinder *unwinder, struct native_frame *frame, uint32_t 
 		ret = step_over_signal(unwinder, frame);
 		break;
 	case CFI_RULE_EXPRESSION:
-		ret = step_by_libunwind(unwinder, rule, frame, is_return_address);
+		ret = step_by_state(unwinder, rule, frame);
 		break;
 	default:
 		ret = step_by_rule(unwinder, rule, frame);

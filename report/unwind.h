@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The native stack of one sample from its user registers and stack bytes: compiled CFI
- * rows (cfi_table.h) frame by frame; libunwind for rows that need a DWARF expression; checked
- * frame pointers where there is no CFI.
+ * rows (cfi_table.h) frame by frame; cfi_evaluate.h for rows that need a DWARF expression; checked
+ * frame pointers where there is no CFI. An unwinder must not outlive the modules that it has met.
  */
 #ifndef PYREC_REPORT_UNWIND_H
 #define PYREC_REPORT_UNWIND_H

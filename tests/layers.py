@@ -34,7 +34,7 @@ OWNED = [
         ["common/elf_file.c", "report/symbols*", "report/dwarf*"],
         "libelf",
     ),
-    (r"#\s*include\s*<libunwind", ["report/unwind_libunwind.c"], "libunwind"),
+    (r"#\s*include\s*<libunwind", ["tests/native/libunwind_walk.c"], "libunwind"),
     (r"#\s*include\s*<capstone/", ["report/annotate*"], "capstone"),
     (r"#\s*include\s*<zstd", ["format/compressor.c"], "libzstd"),
     (r"#\s*include\s*<uthash\.h>", ["common/hash.h"], "uthash"),

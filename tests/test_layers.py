@@ -18,7 +18,7 @@ GOOD = {
     "bpf/pyrec.bpf.c": '#include "bpf/pyrec_bpf.h"\n#include <bpf/bpf_helpers.h>\n#include <bpf/bpf_tracing.h>\n',
     "record/sampler.c": '#include <bpf/libbpf.h>\n#include "bpf/pyrec_loop.skel.h"\n',
     "record/remote_memory.c": "long get(void)\n{\n\treturn process_vm_readv(0, 0, 0, 0, 0, 0);\n}\n",
-    "report/unwind_libunwind.c": "#include <libunwind-ptrace.h>\n",
+    "tests/native/libunwind_walk.c": "#include <libunwind-ptrace.h>\n",
     "report/dwarf_lines.c": "#include <elfutils/libdw.h>\n",
     "tests/unit/test_any.c": '#include "record/sampler.h"\n#include "report/merge.h"\n',
 }

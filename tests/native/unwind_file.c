@@ -19,7 +19,7 @@
 #include "report/record_queue.h"
 #include "report/timeline.h"
 #include "report/unwind.h"
-#include "report/unwind_libunwind.h"
+#include "tests/native/libunwind_walk.h"
 
 enum { QUEUE_BYTES_MAX = 256 << 20, BENCH_RUNS = 5, LIBUNWIND_FRAMES_MAX = 8192 };
 
@@ -140,7 +140,8 @@ static int walk_again(struct tool *tool, const struct process *process,
 	uint32_t lost;
 	int nr;
 
-	if (libunwind_step(tool->stepper, &process->space, dump, false, &caller))
+	if (libunwind_step(tool->stepper, &process->space, dump, false, &caller) ||
+	    caller.values[DWARF_RIP] == 0)
 		return 0;
 	lost = leaf->known & ~caller.known & DWARF_KEPT_MASK;
 	for (unsigned int i = 0; i < DWARF_REGISTERS_NR; i++) {

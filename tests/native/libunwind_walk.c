@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "report/unwind_libunwind.h"
+#include "tests/native/libunwind_walk.h"
 
 #include <errno.h>
 #include <libunwind.h>

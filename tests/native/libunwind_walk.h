@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * libunwind's remote unwinder over recorded bytes, with accessors of our own: for the few rows that
- * need a DWARF expression, and as the oracle of tests. The one libunwind user.
+ * libunwind's remote unwinder over recorded bytes, with accessors of our own: an oracle. The one
+ * libunwind user. Not for untrusted files.
  */
-#ifndef PYREC_REPORT_UNWIND_LIBUNWIND_H
-#define PYREC_REPORT_UNWIND_LIBUNWIND_H
+#ifndef PYREC_TESTS_NATIVE_LIBUNWIND_WALK_H
+#define PYREC_TESTS_NATIVE_LIBUNWIND_WALK_H
 
 #include "common/cleanup.h"
 #include "report/address_space.h"

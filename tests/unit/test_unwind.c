@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <asm/perf_regs.h>
+#include <elf.h>
+#include <stdlib.h>
+
+#include "report/module.h"
+#include "report/unwind.h"
+#include "tests/native/libunwind_walk.h"
+#include "tests/unit/cfi_bytes.h"
+
+#define CODE	 UINT64_C(0x7f0000000000)
+#define VDSO	 UINT64_C(0x7ffff7fc1000)
+#define NO_CFI	 UINT64_C(0x7e0000000000) /* anonymous, executable */
+#define DATA	 UINT64_C(0x7d0000000000) /* mapped, not executable */
+#define STACK	 UINT64_C(0x7ffc00000000)
+#define CODE_MAX UINT64_C(0x100000)
+
+/* Functions of the test module, 0x100 bytes each. */
+enum {
+	PLAIN = 0x1000,	       /* CFA = rsp + 8 */
+	FRAMED = 0x1100,       /* CFA = rbp + 16, rbp saved */
+	START = 0x1200,	       /* return address undefined */
+	POPPED = 0x1300,       /* CFA = rsp + 8, rbp still said to be saved at CFA - 16 */
+	CUT = 0x1400,	       /* CFA = rsp + 8, rbp saved at CFA + 64 */
+	TRAMPOLINE = 0x1500,   /* 10 bytes; signal frame, its FDE begins one byte early */
+	REALIGNED = 0x1600,    /* CFA = *(rbp - 8), rbp = *(rbp + 0), r15 = *(rbp - 16) */
+	PLT = 0x1700,	       /* lazy PLT */
+	EXPRESSION = 0x1800,   /* CFA = rsp + 8 + (2 << 3): no kind of its own */
+	BACKWARDS = 0x1900,    /* CFA = rsp */
+	UNKNOWN = 0x1a00,      /* CFA = r10 + 8 */
+	ALIGNED = 0x1b00,      /* CFA = rbp + 16, r12 = *(((CFA - 8) & -64) - 136) */
+	TRAMPOLINE_2 = 0x1d00, /* 9 bytes; signal frame, its FDE begins at the first byte */
+	NOTHING = 0x2000,      /* no FDE */
+};
+
+struct fixture {
+	struct strbuf bundle_bytes;
+	struct bundle *bundle;
+	struct modules *modules;
+	struct unwinder *unwinder;
+	struct address_space space;
+	uint64_t regs[24];
+	uint64_t words[20000];
+	uint64_t words_nr;
+	struct native_stack stack;
+};
+
+#define REGS_MASK UINT64_C(0xff0fff)
+
+static void add_functions(struct strbuf *bytes)
+{
+	uint32_t cie = cfi_bytes_cie(bytes, "zR", ABI_PROGRAM);
+	uint32_t signal = cfi_bytes_cie(bytes, "zRS", ABI_PROGRAM);
+
+	cfi_bytes_fde(bytes, cie, PLAIN, 0x100, PROGRAM(DW_CFA_nop));
+	cfi_bytes_fde(bytes, cie, FRAMED, 0x100,
+		      PROGRAM(DW_CFA_def_cfa, 6, 16, DW_CFA_offset | 6, 2));
+	cfi_bytes_fde(bytes, cie, START, 0x100, PROGRAM(DW_CFA_undefined, 16));
+	cfi_bytes_fde(bytes, cie, POPPED, 0x100, PROGRAM(DW_CFA_offset | 6, 2));
+	cfi_bytes_fde(bytes, cie, CUT, 0x100, PROGRAM(DW_CFA_offset_extended_sf, 6, 0x78));
+	cfi_bytes_fde(bytes, signal, TRAMPOLINE - 1, 10, SIGNAL_PROGRAM);
+	cfi_bytes_fde(bytes, cie, REALIGNED, 0x100,
+		      PROGRAM(DW_CFA_def_cfa_expression, 3, DW_OP_breg6, 0x78, DW_OP_deref,
+			      DW_CFA_expression, 6, 2, DW_OP_breg6, 0, DW_CFA_expression, 15, 2,
+			      DW_OP_breg6, 0x70));
+	cfi_bytes_fde(bytes, cie, PLT, 0x100, PLT_PROGRAM(DW_OP_lit11));
+	cfi_bytes_fde(bytes, cie, EXPRESSION, 0x100,
+		      PROGRAM(DW_CFA_def_cfa_expression, 6, DW_OP_breg7, 8, DW_OP_lit2, DW_OP_lit3,
+			      DW_OP_shl, DW_OP_plus));
+	cfi_bytes_fde(bytes, cie, BACKWARDS, 0x100, PROGRAM(DW_CFA_def_cfa_offset, 0));
+	cfi_bytes_fde(bytes, cie, UNKNOWN, 0x100, PROGRAM(DW_CFA_def_cfa, 10, 8));
+	cfi_bytes_fde(bytes, cie, ALIGNED, 0x100,
+		      PROGRAM(DW_CFA_def_cfa, 6, 16, DW_CFA_expression, 12, 14, DW_OP_lit8,
+			      DW_OP_minus, DW_OP_const4s, 0xc0, 0xff, 0xff, 0xff, DW_OP_and,
+			      DW_OP_const4s, 0x78, 0xff, 0xff, 0xff, DW_OP_plus));
+	cfi_bytes_fde(bytes, signal, TRAMPOLINE_2, 9, SIGNAL_PROGRAM);
+}
+
+static void map(struct fixture *fixture, uint64_t start, bool is_executable, const char *path)
+{
+	struct mapping mapping = {
+	    .start = start,
+	    .end = start + CODE_MAX,
+	    .is_executable = is_executable,
+	    .module = path ? modules_get(fixture->modules, NULL, 0, path) : NULL,
+	};
+
+	assert_int_equal(address_space_insert(&fixture->space, &mapping), 0);
+}
+
+static int setup(void **state)
+{
+	static const struct bundle_segment segment = {0, CODE_MAX, 0, CODE_MAX, PF_R | PF_X};
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct modules_options options = {0};
+	struct strbuf eh_frame = {0};
+	struct bundle_module module;
+
+	add_functions(&eh_frame);
+	module = cfi_bytes_module(&eh_frame);
+	module.segments = &segment;
+	module.segments_nr = 1;
+	assert_int_equal(bundle_begin(&fixture->bundle_bytes), 0);
+	assert_int_equal(bundle_add_module(&fixture->bundle_bytes, &module), 0);
+	module.path = "[vdso]";
+	assert_int_equal(bundle_add_module(&fixture->bundle_bytes, &module), 0);
+	assert_int_equal(bundle_end(&fixture->bundle_bytes), 0);
+	strbuf_deinit(&eh_frame);
+
+	assert_int_equal(bundle_open((const uint8_t *)fixture->bundle_bytes.bytes,
+				     fixture->bundle_bytes.nr, &fixture->bundle),
+			 0);
+	options.bundle = fixture->bundle;
+	assert_int_equal(modules_create(&options, &fixture->modules), 0);
+	assert_int_equal(unwinder_create(&fixture->unwinder), 0);
+	map(fixture, CODE, true, "/test");
+	map(fixture, VDSO, true, "[vdso]");
+	map(fixture, NO_CFI, true, NULL);
+	map(fixture, DATA, false, "/data");
+	fixture->regs[PERF_REG_X86_SP] = STACK;
+	*state = fixture;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	address_space_deinit(&fixture->space);
+	unwinder_destroy(fixture->unwinder);
+	modules_destroy(fixture->modules);
+	bundle_close(fixture->bundle);
+	strbuf_deinit(&fixture->bundle_bytes);
+	free(fixture);
+	return 0;
+}
+
+static void push(struct fixture *fixture, uint64_t word)
+{
+	fixture->words[fixture->words_nr++] = word;
+}
+
+static void push_code(struct fixture *fixture, uint64_t vaddr)
+{
+	push(fixture, CODE + vaddr);
+}
+
+static uint64_t stack_address(uint64_t word)
+{
+	return STACK + word * 8;
+}
+
+/* Registers of the mask only, as perf writes them. */
+static struct record_sample sample_make(const struct fixture *fixture, uint64_t packed[24])
+{
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < 24; i++) {
+		if (REGS_MASK >> i & 1)
+			packed[nr++] = fixture->regs[i];
+	}
+	return (struct record_sample){
+	    .regs_abi = PERF_SAMPLE_REGS_ABI_64,
+	    .regs = packed,
+	    .stack = (const uint8_t *)fixture->words,
+	    .stack_bytes = fixture->words_nr * 8,
+	};
+}
+
+static void run(struct fixture *fixture, uint64_t pc)
+{
+	uint64_t packed[24];
+	struct record_sample sample;
+
+	fixture->regs[PERF_REG_X86_IP] = pc;
+	sample = sample_make(fixture, packed);
+	assert_int_equal(
+	    unwinder_run(fixture->unwinder, &fixture->space, REGS_MASK, &sample, &fixture->stack),
+	    0);
+}
+
+static void check_pcs(const struct fixture *fixture, enum unwind_end end, const uint64_t *pcs,
+		      uint32_t nr)
+{
+	assert_int_equal(fixture->stack.end, end);
+	assert_int_equal(fixture->stack.nr, nr);
+	for (uint32_t i = 0; i < nr; i++)
+		assert_int_equal(fixture->stack.frames[i].pc, pcs[i]);
+}
+
+#define check_stack(fixture, end, ...)                           \
+	check_pcs(fixture, end, (const uint64_t[]){__VA_ARGS__}, \
+		  sizeof((const uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t))
+
+static void test_plain_chain(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct native_frame *frames;
+
+	push_code(fixture, FRAMED + 5);
+	push(fixture, 1);
+	push(fixture, 0xdead);	       /* [rbp] */
+	push_code(fixture, START + 9); /* [rbp + 8] */
+	fixture->regs[PERF_REG_X86_BP] = stack_address(2);
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN, CODE + FRAMED + 5,
+		    CODE + START + 9);
+	frames = fixture->stack.frames;
+	assert_int_equal(frames[0].sp, STACK);
+	assert_int_equal(frames[0].cfa, stack_address(1));
+	assert_int_equal(frames[0].flags, NATIVE_FRAME_INTERRUPTED);
+	assert_int_equal(native_frame_lookup_pc(&frames[0]), CODE + PLAIN);
+	assert_int_equal(frames[1].sp, stack_address(1));
+	assert_int_equal(frames[1].cfa, stack_address(4));
+	assert_int_equal(frames[1].flags, 0);
+	assert_int_equal(native_frame_lookup_pc(&frames[1]), CODE + FRAMED + 4);
+	assert_ptr_equal(frames[1].mapping, address_space_find(&fixture->space, CODE));
+	assert_int_equal(frames[2].sp, stack_address(4));
+	assert_int_equal(frames[2].cfa, 0);
+}
+
+/* A call that never returns may be a function's last instruction. */
+static void test_return_address_behind_function(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, FRAMED); /* behind PLAIN's last byte */
+	push_code(fixture, START + 9);
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN, CODE + FRAMED, CODE + START + 9);
+}
+
+static void test_popped_register_keeps_value(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, FRAMED + 5);
+	push(fixture, 0);
+	push_code(fixture, START + 9);
+	fixture->regs[PERF_REG_X86_BP] = stack_address(1);
+	run(fixture, CODE + POPPED + 7);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + POPPED + 7, CODE + FRAMED + 5,
+		    CODE + START + 9);
+}
+
+static void test_cut_dump_goes_on_without_register(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, PLAIN + 5);
+	push_code(fixture, START + 5);
+	fixture->regs[PERF_REG_X86_BP] = 0xbad;
+	run(fixture, CODE + CUT);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + CUT, CODE + PLAIN + 5, CODE + START + 5);
+
+	fixture->words[0] = CODE + FRAMED + 5; /* needs the rbp that was cut off */
+	run(fixture, CODE + CUT);
+	check_stack(fixture, UNWIND_END_STACK_CUT, CODE + CUT, CODE + FRAMED + 5);
+}
+
+static void test_cut_before_return_address(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, FRAMED + 5);
+	push(fixture, 7);
+	fixture->regs[PERF_REG_X86_BP] = stack_address(1);
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_STACK_CUT, CODE + PLAIN, CODE + FRAMED + 5);
+	/* Its own part of the stack is known all the same. */
+	assert_int_equal(fixture->stack.frames[1].cfa, stack_address(3));
+
+	fixture->words_nr = 0;
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_STACK_CUT, CODE + PLAIN);
+}
+
+/* struct ucontext at word @at: rbx, rbp, r12 … r15, rsp, rip where Linux puts them. */
+static void put_signal_frame(struct fixture *fixture, uint64_t at, uint64_t rsp, uint64_t rbp,
+			     uint64_t rip)
+{
+	if (fixture->words_nr < at + 40)
+		fixture->words_nr = at + 40;
+	fixture->words[at + 120 / 8] = rbp;
+	fixture->words[at + 160 / 8] = rsp;
+	fixture->words[at + 168 / 8] = rip;
+}
+
+static void test_signal(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct native_frame *frames;
+
+	push_code(fixture, TRAMPOLINE);
+	/* Interrupted at its first byte: one byte less would be another function. */
+	put_signal_frame(fixture, 1, stack_address(60), stack_address(62), CODE + FRAMED);
+	fixture->words_nr = 60;
+	push(fixture, 0);
+	push(fixture, 0);
+	push(fixture, 0);
+	push_code(fixture, START + 9);
+	run(fixture, CODE + PLAIN + 3);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN + 3, CODE + TRAMPOLINE,
+		    CODE + FRAMED, CODE + START + 9);
+	frames = fixture->stack.frames;
+	assert_int_equal(frames[1].flags, NATIVE_FRAME_SIGNAL);
+	assert_int_equal(native_frame_lookup_pc(&frames[1]), CODE + TRAMPOLINE);
+	assert_int_equal(frames[2].flags, NATIVE_FRAME_INTERRUPTED);
+	assert_int_equal(native_frame_lookup_pc(&frames[2]), CODE + FRAMED);
+	assert_int_equal(frames[1].cfa, stack_address(60));
+	assert_int_equal(frames[2].sp, stack_address(60));
+	assert_int_equal(frames[3].flags, 0);
+}
+
+static void test_trampoline_bounds(void **state)
+{
+	struct fixture *fixture = *state;
+
+	/* Returned to at the very byte where its FDE begins. */
+	push_code(fixture, TRAMPOLINE_2);
+	put_signal_frame(fixture, 1, stack_address(60), 0, CODE + START);
+	run(fixture, CODE + PLAIN + 3);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN + 3, CODE + TRAMPOLINE_2,
+		    CODE + START);
+	/* Sampled inside its system call: behind the FDE's last byte. */
+	put_signal_frame(fixture, 0, stack_address(60), 0, CODE + START);
+	run(fixture, CODE + TRAMPOLINE_2 + 9);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + TRAMPOLINE_2 + 9, CODE + START);
+	assert_true(fixture->stack.frames[0].flags & NATIVE_FRAME_SIGNAL);
+}
+
+static void test_signal_on_other_stack(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, TRAMPOLINE);
+	put_signal_frame(fixture, 1, STACK - 0x10000, 0, CODE + PLAIN + 3);
+	run(fixture, CODE + PLAIN + 3);
+	check_stack(fixture, UNWIND_END_BAD, CODE + PLAIN + 3, CODE + TRAMPOLINE, CODE + PLAIN + 3);
+	assert_int_equal(fixture->stack.frames[1].cfa, 0);
+	assert_int_equal(fixture->stack.frames[2].sp, STACK - 0x10000);
+	/* Above the recorded one. */
+	put_signal_frame(fixture, 1, STACK + 0x10000, 0, CODE + PLAIN + 3);
+	run(fixture, CODE + PLAIN + 3);
+	check_stack(fixture, UNWIND_END_STACK_CUT, CODE + PLAIN + 3, CODE + TRAMPOLINE,
+		    CODE + PLAIN + 3);
+}
+
+static void test_ends_of_stack(void **state)
+{
+	struct fixture *fixture = *state;
+
+	run(fixture, CODE + START); /* the very first byte */
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + START);
+	push(fixture, 0);
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN);
+}
+
+static void test_vdso(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, START + 5);
+	run(fixture, VDSO + PLAIN);
+	check_stack(fixture, UNWIND_END_COMPLETE, VDSO + PLAIN, CODE + START + 5);
+}
+
+static void test_plt(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, START + 5);
+	run(fixture, CODE + PLT + 10);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLT + 10, CODE + START + 5);
+	fixture->words_nr = 0;
+	push(fixture, 3); /* what the stub has pushed */
+	push_code(fixture, START + 5);
+	run(fixture, CODE + PLT + 11);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLT + 11, CODE + START + 5);
+}
+
+static void test_realigned(void **state)
+{
+	struct fixture *fixture = *state;
+
+	/* rbp = word 3; CFA = *(word 2) = word 6; its return address is word 5. */
+	push(fixture, 0);
+	push(fixture, 0xf15);
+	push(fixture, stack_address(6));
+	push(fixture, stack_address(7)); /* the caller's rbp */
+	push(fixture, 0);
+	push_code(fixture, FRAMED + 5);
+	push(fixture, 0);
+	push(fixture, 0);
+	push_code(fixture, START + 5);
+	fixture->regs[PERF_REG_X86_BP] = stack_address(3);
+	run(fixture, CODE + REALIGNED + 1);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + REALIGNED + 1, CODE + FRAMED + 5,
+		    CODE + START + 5);
+	assert_int_equal(fixture->stack.frames[0].cfa, stack_address(6));
+}
+
+static void test_aligned_save(void **state)
+{
+	struct fixture *fixture = *state;
+	/* CFA = word 40; (CFA - 8) & -64 = word 32; r12 at word 32 - 17 = 15. */
+	fixture->words[15] = 0x1234;
+	fixture->words[39] = CODE + START + 5;
+	fixture->words_nr = 40;
+	fixture->regs[PERF_REG_X86_BP] = stack_address(38);
+	run(fixture, CODE + ALIGNED + 1);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + ALIGNED + 1, CODE + START + 5);
+	assert_int_equal(fixture->stack.frames[0].cfa, stack_address(40));
+}
+
+static void test_expression(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, EXPRESSION + 9);
+	push(fixture, 0);
+	push(fixture, 0);
+	push_code(fixture, FRAMED + 9); /* CFA = sp + 24 */
+	push(fixture, 0);
+	push_code(fixture, START + 5);
+	fixture->regs[PERF_REG_X86_BP] = stack_address(4);
+	run(fixture, CODE + PLAIN + 1);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN + 1, CODE + EXPRESSION + 9,
+		    CODE + FRAMED + 9, CODE + START + 5);
+	assert_int_equal(fixture->stack.frames[1].cfa, stack_address(4));
+	assert_int_equal(fixture->stack.frames[2].cfa, stack_address(6));
+
+	fixture->words_nr = 2; /* its return address is beyond */
+	run(fixture, CODE + PLAIN + 1);
+	assert_int_equal(fixture->stack.nr, 2);
+	assert_int_equal(fixture->stack.end, UNWIND_END_STACK_CUT);
+}
+
+static void test_rules_that_lead_nowhere(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, START + 5);
+	run(fixture, CODE + BACKWARDS); /* no progress */
+	check_stack(fixture, UNWIND_END_BAD, CODE + BACKWARDS);
+	fixture->regs[PERF_REG_X86_BP] = STACK - 64; /* below rsp */
+	run(fixture, CODE + FRAMED);
+	check_stack(fixture, UNWIND_END_BAD, CODE + FRAMED);
+	fixture->regs[PERF_REG_X86_BP] = UINT64_MAX - 4; /* wraps around */
+	run(fixture, CODE + FRAMED);
+	check_stack(fixture, UNWIND_END_BAD, CODE + FRAMED);
+	fixture->words[0] = 0x1234; /* in no mapping */
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_BAD, CODE + PLAIN);
+	fixture->words[0] = DATA + 0x10;
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_BAD, CODE + PLAIN);
+	/* r10 is the leaf's, not its caller's. */
+	fixture->words[0] = CODE + START + 5;
+	fixture->regs[PERF_REG_X86_R10] = STACK;
+	run(fixture, CODE + UNKNOWN + 1);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + UNKNOWN + 1, CODE + START + 5);
+	fixture->words[0] = CODE + UNKNOWN + 5;
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_BAD, CODE + PLAIN, CODE + UNKNOWN + 5);
+}
+
+static void test_frame_pointer(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push(fixture, 0);
+	push(fixture, stack_address(4));
+	push_code(fixture, FRAMED + 5);
+	push(fixture, 0);
+	push(fixture, 0);
+	push_code(fixture, START + 5);
+	fixture->regs[PERF_REG_X86_BP] = stack_address(1);
+	run(fixture, NO_CFI + 7);
+	check_stack(fixture, UNWIND_END_COMPLETE, NO_CFI + 7, CODE + FRAMED + 5, CODE + START + 5);
+	assert_int_equal(fixture->stack.frames[0].cfa, stack_address(3));
+	assert_int_equal(fixture->stack.frames[1].flags, NATIVE_FRAME_GUESSED);
+	assert_int_equal(fixture->stack.frames[2].flags, 0);
+	run(fixture, CODE + NOTHING);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + NOTHING, CODE + FRAMED + 5,
+		    CODE + START + 5);
+	run(fixture, 0x1000); /* called through a bad pointer */
+	check_stack(fixture, UNWIND_END_COMPLETE, 0x1000, CODE + FRAMED + 5, CODE + START + 5);
+	assert_null(fixture->stack.frames[0].mapping);
+}
+
+static void test_unbelievable_frame_pointers(void **state)
+{
+	static const uint64_t pointers[] = {STACK - 8, STACK + 4, STACK + 0x1000, 0, UINT64_MAX};
+	struct fixture *fixture = *state;
+
+	push(fixture, stack_address(2));
+	push_code(fixture, START + 5);
+	for (size_t i = 0; i < array_size(pointers); i++) {
+		fixture->regs[PERF_REG_X86_BP] = pointers[i];
+		run(fixture, NO_CFI + 7);
+		check_stack(fixture, UNWIND_END_NO_CFI, NO_CFI + 7);
+	}
+	fixture->regs[PERF_REG_X86_BP] = STACK;
+	run(fixture, NO_CFI + 7);
+	check_stack(fixture, UNWIND_END_COMPLETE, NO_CFI + 7, CODE + START + 5);
+	fixture->words[1] = DATA + 5;
+	run(fixture, NO_CFI + 7);
+	check_stack(fixture, UNWIND_END_NO_CFI, NO_CFI + 7);
+	fixture->words[1] = CODE + NOTHING + 5; /* no function there: nobody calls from it */
+	run(fixture, NO_CFI + 7);
+	check_stack(fixture, UNWIND_END_NO_CFI, NO_CFI + 7);
+}
+
+static void test_limit(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (unsigned int i = 0; i < UNWIND_FRAMES_MAX + 100; i++)
+		push_code(fixture, PLAIN + 5);
+	run(fixture, CODE + PLAIN);
+	assert_int_equal(fixture->stack.nr, UNWIND_FRAMES_MAX);
+	assert_int_equal(fixture->stack.end, UNWIND_END_LIMIT);
+}
+
+static void test_no_registers(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t packed[24];
+	struct record_sample sample = sample_make(fixture, packed);
+
+	sample.regs_abi = PERF_SAMPLE_REGS_ABI_NONE;
+	sample.regs = NULL;
+	assert_int_equal(
+	    unwinder_run(fixture->unwinder, &fixture->space, REGS_MASK, &sample, &fixture->stack),
+	    0);
+	check_pcs(fixture, UNWIND_END_NO_DATA, NULL, 0);
+	sample = sample_make(fixture, packed);
+	sample.regs_abi = PERF_SAMPLE_REGS_ABI_32;
+	assert_int_equal(
+	    unwinder_run(fixture->unwinder, &fixture->space, REGS_MASK, &sample, &fixture->stack),
+	    0);
+	check_pcs(fixture, UNWIND_END_NO_DATA, NULL, 0);
+}
+
+static void test_sample_register(void **state)
+{
+	static const uint64_t regs[] = {10, 20, 30};
+	const struct record_sample sample = {.regs = regs};
+	const struct record_sample none = {0};
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(sample_register(&sample, 0x8082, 1, &value), 0);
+	assert_int_equal(value, 10);
+	assert_int_equal(sample_register(&sample, 0x8082, 15, &value), 0);
+	assert_int_equal(value, 30);
+	assert_true(sample_register(&sample, 0x8082, 2, &value) < 0);
+	assert_true(sample_register(&sample, UINT64_MAX, 64, &value) < 0);
+	assert_true(sample_register(&none, 0x8082, 1, &value) < 0);
+}
+
+static uint64_t random_word(unsigned int *seed)
+{
+	static const uint64_t bases[] = {CODE, CODE + PLAIN, STACK, NO_CFI, VDSO, 0};
+	uint64_t base = bases[(unsigned int)rand_r(seed) % array_size(bases)];
+
+	if (rand_r(seed) % 16 == 0)
+		return (uint64_t)rand_r(seed) << 33 ^ (uint64_t)rand_r(seed);
+	return base + (uint64_t)rand_r(seed) % 0x1000;
+}
+
+/* Any bytes end soon, and every frame but an interrupted one lies above the one before. */
+static void test_random_stacks(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned int seed = 3;
+
+	for (unsigned int turn = 0; turn < 3000; turn++) {
+		fixture->words_nr = (uint64_t)rand_r(&seed) % 300;
+		for (uint64_t i = 0; i < fixture->words_nr; i++)
+			fixture->words[i] = random_word(&seed);
+		for (unsigned int i = 0; i < 24; i++)
+			fixture->regs[i] = random_word(&seed);
+		fixture->regs[PERF_REG_X86_SP] = turn % 5 ? STACK : UINT64_MAX - turn;
+		run(fixture, CODE + PLAIN + (uint64_t)rand_r(&seed) % 0x1000);
+		assert_true(fixture->stack.nr >= 1);
+		for (uint32_t i = 1; i < fixture->stack.nr; i++) {
+			const struct native_frame *frame = &fixture->stack.frames[i];
+
+			if (!(frame->flags & NATIVE_FRAME_INTERRUPTED))
+				assert_true(frame->sp > frame[-1].sp && frame->sp == frame[-1].cfa);
+		}
+	}
+}
+
+static void test_libunwind_agrees(void **state)
+{
+	struct fixture *fixture = *state;
+	struct stack_dump dump = {STACK, (const uint8_t *)fixture->words, 0};
+	struct unwind_registers registers = {0};
+	struct libunwind_stepper *stepper;
+	uint64_t pcs[16];
+	int nr;
+
+	push_code(fixture, EXPRESSION + 9);
+	push(fixture, 0);
+	push(fixture, 0);
+	push_code(fixture, FRAMED + 9);
+	push(fixture, 0);
+	push_code(fixture, START + 5);
+	dump.nr = fixture->words_nr * 8;
+	fixture->regs[PERF_REG_X86_BP] = stack_address(4);
+	register_set(&registers, DWARF_RIP, CODE + PLAIN);
+	register_set(&registers, DWARF_RSP, STACK);
+	register_set(&registers, DWARF_RBP, stack_address(4));
+	run(fixture, CODE + PLAIN);
+	assert_int_equal(libunwind_stepper_create(&stepper), 0);
+	nr = libunwind_walk(stepper, &fixture->space, &dump, false, &registers, pcs, 16);
+	assert_int_equal(nr, 4);
+	check_pcs(fixture, UNWIND_END_COMPLETE, pcs, (uint32_t)nr);
+	libunwind_stepper_destroy(stepper);
+}
+
+#define unwind_test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    unwind_test(test_plain_chain),
+	    unwind_test(test_return_address_behind_function),
+	    unwind_test(test_popped_register_keeps_value),
+	    unwind_test(test_cut_dump_goes_on_without_register),
+	    unwind_test(test_cut_before_return_address),
+	    unwind_test(test_signal),
+	    unwind_test(test_trampoline_bounds),
+	    unwind_test(test_signal_on_other_stack),
+	    unwind_test(test_ends_of_stack),
+	    unwind_test(test_vdso),
+	    unwind_test(test_plt),
+	    unwind_test(test_realigned),
+	    unwind_test(test_aligned_save),
+	    unwind_test(test_expression),
+	    unwind_test(test_rules_that_lead_nowhere),
+	    unwind_test(test_frame_pointer),
+	    unwind_test(test_unbelievable_frame_pointers),
+	    unwind_test(test_limit),
+	    unwind_test(test_no_registers),
+	    unwind_test(test_sample_register),
+	    unwind_test(test_random_stacks),
+	    unwind_test(test_libunwind_agrees),
+	};
+
+	return cmocka_run_group_tests_name("unwind", tests, NULL, NULL);
+}
