@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "common/hash.h"
 #include "common/log.h"
@@ -16,7 +17,10 @@ struct process {
 	uint32_t tgid;
 	bool is_python;
 	bool is_ending; /* its leader exited; swept when the last thread did */
+	bool is_fresh;	/* registered since the last processes_recheck() */
 	uint64_t start_ticks;
+	uint64_t start_code;
+	uint64_t start_stack;
 	/*
 	 * What is known was true at this time. The rings of the CPUs are drained one after the
 	 * other, so a record may come that is older than it: that one changes nothing.
@@ -294,6 +298,7 @@ static int layout_index(struct processes *processes, const struct python_runtime
 struct process_image {
 	const struct mapped_file *python; /* NULL: none */
 	uint64_t python_bias;
+	bool has_maps; /* a kernel thread has none */
 };
 
 static int process_hand_over(struct processes *processes, struct process *process,
@@ -388,6 +393,7 @@ static int image_read(struct processes *processes, uint32_t tgid, bool emit,
 			continue;
 		if (mapped_files_get(processes->options.files, tgid, &map, &file))
 			file = NULL;
+		ret->has_maps = true;
 		has_bias = file && mapped_file_bias(file, map.start, map.file_offset, &bias) == 0;
 		if (has_bias && file->runtime && !ret->python) {
 			ret->python = file;
@@ -414,6 +420,25 @@ static void count_process(struct processes *processes, const struct process_imag
 		processes->counts.unsupported_nr++;
 }
 
+/*
+ * stat(5) of a process that may be in the middle of execve(2): the kernel tells its first mapping
+ * before it sets start_code and then start_stack, within microseconds unless it is preempted
+ * there. That last case is caught by processes_recheck().
+ */
+static int process_stat_settled(uint32_t tgid, struct proc_stat *ret)
+{
+	const struct timespec pause = {.tv_nsec = 100 * 1000};
+	int error = proc_stat_read(tgid, ret);
+
+	for (int i = 0; !error && ret->start_code == 0 && i < 50; i++) {
+		nanosleep(&pause, NULL);
+		error = proc_stat_read(tgid, ret);
+		if (!error && ret->start_code)
+			error = proc_stat_read(tgid, ret);
+	}
+	return error;
+}
+
 /* Look at a process; when it is one to record, tell report and BPF. A refusal concerns it alone. */
 static void process_register(struct processes *processes, uint32_t tgid)
 {
@@ -424,16 +449,19 @@ static void process_register(struct processes *processes, uint32_t tgid)
 	int error = image_read(processes, tgid, false, &image);
 
 	if (error == -EACCES || error == -EPERM)
-		processes->counts.has_denied = true;
-	if (error || (!image.python && !processes->options.all_processes) ||
-	    proc_stat_read(tgid, &status))
+		processes->counts.denied_nr++;
+	if (error || !image.has_maps || (!image.python && !processes->options.all_processes) ||
+	    process_stat_settled(tgid, &status))
 		return;
 	process = processes_add(processes, tgid);
 	if (!process)
 		return;
 	process->is_python = image.python != NULL;
 	process->is_ending = false;
+	process->is_fresh = true;
 	process->start_ticks = status.start_ticks;
+	process->start_code = status.start_code;
+	process->start_stack = status.start_stack;
 	process->known_ns = known_ns;
 	emit_threads(processes, tgid);
 	error = image_read(processes, tgid, true, &image);
@@ -587,6 +615,23 @@ int processes_on_record(struct processes *processes, const struct perf_event_hea
 		return output_kernel_record(processes->options.output, header);
 	default:
 		return 0;
+	}
+}
+
+void processes_recheck(struct processes *processes)
+{
+	struct process *process, *next;
+
+	HASH_ITER (hh, processes->by_tgid, process, next) {
+		struct proc_stat status;
+
+		if (!process->is_fresh)
+			continue;
+		process->is_fresh = false;
+		if (proc_stat_read(process->tgid, &status) == 0 &&
+		    (status.start_code != process->start_code ||
+		     status.start_stack != process->start_stack))
+			process_register(processes, process->tgid);
 	}
 }
 

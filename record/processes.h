@@ -40,6 +40,8 @@ must_check int processes_scan(struct processes *processes);
 /** One record of the side-band. Return: 0, or the output's error. */
 must_check int processes_on_record(struct processes *processes,
 				   const struct perf_event_header *header);
+/** Each round: look again at those that were registered in the middle of their exec. */
+void processes_recheck(struct processes *processes);
 /** About once a second: forget those that ended. */
 void processes_sweep(struct processes *processes);
 
@@ -53,7 +55,7 @@ struct processes_counts {
 	uint32_t unsupported_nr; /* Python, but of an unknown layout */
 	uint32_t native_nr;
 	uint64_t sideband_lost_nr;
-	bool has_denied; /* a process could not be looked at for want of privilege */
+	uint32_t denied_nr; /* could not be looked at for want of privilege */
 };
 struct processes_counts processes_get_counts(const struct processes *processes);
 

@@ -85,10 +85,11 @@ void progress_print_summary(const struct progress *progress)
 	if (progress->processes.unsupported_nr)
 		log_info("%u processes run a Python whose layout is not known: native frames only",
 			 progress->processes.unsupported_nr);
-	if (progress->processes.has_denied)
-		log_warn(
-		    "some processes could not be looked at: run as root or with CAP_SYS_PTRACE "
-		    "and CAP_DAC_READ_SEARCH to see them");
+	if (progress->processes.denied_nr)
+		log_warn("%u processes could not be looked at and are not recorded: they need %s",
+			 progress->processes.denied_nr,
+			 geteuid() == 0 ? "privileges that this root does not have"
+					: "root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 	print_losses(&progress->losses);
 	print_incomplete(&progress->losses);
 }

@@ -395,6 +395,7 @@ static int recorder_round(struct recorder *recorder)
 
 	if (error)
 		return error;
+	processes_recheck(recorder->processes);
 	drained = sampler_drain(recorder->sampler);
 	if (drained < 0)
 		return drained;
