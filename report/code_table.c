@@ -2,6 +2,7 @@
 #include "report/code_table.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/hash.h"
 #include "common/vec.h"
@@ -57,6 +58,16 @@ static int code_fill(struct code_table *table, const struct payload_code *payloa
 	return code->lines.error;
 }
 
+/*
+ * _Py_InitCleanup (Python/specialize.c of 3.13): runs below an __init__ that a specialized call
+ * entered directly. sys._getframe() and tracebacks pass over it.
+ */
+static bool code_is_shim(const struct code *code)
+{
+	return code->first_line == 0 && code->symbol && code->file &&
+	       strcmp(code->symbol, "__init__") == 0 && strcmp(code->file, "__init__") == 0;
+}
+
 int code_table_add(struct code_table *table, const struct payload_code *payload)
 {
 	struct code code = {.code_id = payload->code_id,
@@ -77,6 +88,7 @@ int code_table_add(struct code_table *table, const struct payload_code *payload)
 		strbuf_deinit(&code.lines);
 		return ret;
 	}
+	code.is_shim = code_is_shim(&code);
 	table->items[table->nr++] = code;
 	return 0;
 }

@@ -151,6 +151,7 @@ static int location_resolve_python(struct location_table *table, const struct py
 
 	if (!code)
 		return 0;
+	ret->is_shim = code->is_shim;
 	if (code->symbol) {
 		ret->has_symbol = true;
 		ret->symbol = code->symbol;

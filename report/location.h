@@ -29,6 +29,7 @@ struct location {
 	bool has_symbol;    /* else symbol is "[unknown]" */
 	bool has_dso;	    /* else dso is "[unknown]" */
 	bool is_eval;	    /* native: the C evaluation loop of CPython */
+	bool is_shim;	    /* Python: no function of the program, struct code */
 	int32_t line;	    /* Python only; LINE_NONE: not known */
 	const char *symbol; /* escaped, like dso */
 	const char *dso;    /* mapped file; Python: source file */

@@ -4,6 +4,9 @@
 #include <asm/perf_regs.h>
 #include <errno.h>
 
+/* The loop itself, and two calls deep what it calls before its frame is linked. */
+enum { EVAL_PROLOGUE_FRAMES = 3 };
+
 const char *stack_gap_text(enum stack_gap gap)
 {
 	switch (gap) {
@@ -253,30 +256,51 @@ static int builder_merge(struct stack_builder *builder, const struct stack_input
 	return merge_stacks(&merge, &builder->merged, &stack->merge);
 }
 
-static int builder_put_native(struct stack_builder *builder, const struct native_frame *frame,
-			      struct sample_stack *stack)
+/*
+ * A loop at the leaf, alone or in what its prologue and epilogue call, rightly has no Python frame:
+ * not yet, or not any more.
+ */
+static bool eval_is_beginning(const struct sample_stack *stack, uint32_t native_index)
 {
-	uint32_t location;
-	int ret;
+	return native_index < EVAL_PROLOGUE_FRAMES && !stack->python_frames_nr &&
+	       !stack->has_beginning_eval;
+}
 
+static int builder_put_native(struct stack_builder *builder, const struct native_stack *native,
+			      uint32_t index, struct sample_stack *stack)
+{
+	const struct native_frame *frame = &native->frames[index];
+	uint32_t location;
+	int ret = location_find_native(builder->locations, frame, &location);
+
+	if (ret)
+		return ret;
+	if (location_get(builder->locations, location)->is_eval) {
+		bool is_beginning = eval_is_beginning(stack, index);
+
+		stack->has_beginning_eval |= is_beginning;
+		stack->bare_evals_nr += !is_beginning;
+	}
 	if (builder->options.python_only)
 		return 0;
 	stack->guessed_frames_nr += (frame->flags & NATIVE_FRAME_GUESSED) != 0;
-	ret = location_find_native(builder->locations, frame, &location);
-	return ret ? ret : builder_put(builder, location, native_frame_lookup_pc(frame));
+	return builder_put(builder, location, native_frame_lookup_pc(frame));
 }
 
 static int builder_put_python(struct stack_builder *builder, const struct py_frame *frame,
 			      struct sample_stack *stack)
 {
-	uint32_t location;
-	int ret = location_find_python(builder->locations, frame, &location);
+	uint32_t location_id;
+	const struct location *location;
+	int ret = location_find_python(builder->locations, frame, &location_id);
 
-	stack->python_frames_nr++;
 	if (ret)
 		return ret;
-	return builder_put(builder, location,
-			   location_get(builder->locations, location)->symbol_offset);
+	location = location_get(builder->locations, location_id);
+	if (location->is_shim)
+		return 0;
+	stack->python_frames_nr++;
+	return builder_put(builder, location_id, location->symbol_offset);
 }
 
 static int builder_put_merged(struct stack_builder *builder, const struct native_stack *native,
@@ -289,9 +313,17 @@ static int builder_put_merged(struct stack_builder *builder, const struct native
 
 		ret = frame->is_python
 			  ? builder_put_python(builder, &builder->python.items[frame->index], stack)
-			  : builder_put_native(builder, &native->frames[frame->index], stack);
+			  : builder_put_native(builder, native, frame->index, stack);
 	}
 	return ret;
+}
+
+/* The Python stack is said to be whole, yet loops are left that no Python frames stand for. */
+static bool builder_lacks_python(const struct stack_builder *builder,
+				 const struct sample_stack *stack)
+{
+	return stack->bare_evals_nr && stack->has_python_record &&
+	       stack->status != PY_STACK_NOT_WALKED && !builder->options.show_eval;
 }
 
 int stack_builder_run(struct stack_builder *builder, const struct stack_input *input,
@@ -316,6 +348,8 @@ int stack_builder_run(struct stack_builder *builder, const struct stack_input *i
 		error = builder_put_merged(builder, &native, &stack);
 	if (error)
 		return error;
+	if (!stack.gap && builder_lacks_python(builder, &stack))
+		stack.gap = STACK_GAP_FRAMES_MISSING;
 	if (!stack.gap && !builder->options.python_only)
 		stack.gap = gap_of_unwind(native.end, flags);
 	if (stack.gap)

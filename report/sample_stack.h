@@ -54,6 +54,8 @@ struct sample_stack {
 	enum py_stack_status status;
 	uint32_t python_frames_nr; /* shown ones */
 	uint32_t guessed_frames_nr;
+	uint32_t bare_evals_nr;	 /* evaluation loops that lack their Python frames */
+	bool has_beginning_eval; /* one at the leaf that has none yet */
 	struct merge_counts merge;
 };
 
