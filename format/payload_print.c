@@ -18,8 +18,10 @@ void version_hex_print(FILE *out, uint32_t version_hex)
 	const unsigned int level = version_hex >> 4 & 0xf;
 	const char *name = level == 0xa ? "a" : level == 0xb ? "b" : "rc";
 
-	fprintf(out, "%u.%u.%u", version_hex >> 24, version_hex >> 16 & 0xff,
-		version_hex >> 8 & 0xff);
+	fprintf(out, "%u.%u", version_hex >> 24, version_hex >> 16 & 0xff);
+	if (!level) /* no PY_VERSION_HEX has that: only the minor version is known */
+		return;
+	fprintf(out, ".%u", version_hex >> 8 & 0xff);
 	if (level != 0xf)
 		fprintf(out, "%s%u", name, version_hex & 0xf);
 }

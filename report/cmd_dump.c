@@ -39,8 +39,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 static int parse_options(int argc, char **argv, struct dump_options *ret)
 {
 	static const struct argp_option option_table[] = {
-	    {"input", 'i', "FILE", 0, "recording to read, - for standard input (pyrec.data)", 0},
-	    {"hex", 'x', NULL, 0, "show each record's bytes too", 0},
+	    {"input", 'i', "FILE", 0,
+	     "Recording to read, - for standard input (default: pyrec.data)", 0},
+	    {"hex", 'x', NULL, 0, "Show each record's bytes too", 0},
 	    {0},
 	};
 	static const struct argp parser = {

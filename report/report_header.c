@@ -55,8 +55,10 @@ static void strbuf_append_version(struct strbuf *text, uint32_t version_hex)
 {
 	unsigned int level = (version_hex >> 4) & 15;
 
-	strbuf_append_format(text, "%u.%u.%u", version_hex >> 24, (version_hex >> 16) & 255,
-			     (version_hex >> 8) & 255);
+	strbuf_append_format(text, "%u.%u", version_hex >> 24, (version_hex >> 16) & 255);
+	if (!level) /* no PY_VERSION_HEX has that: only the minor version is known */
+		return;
+	strbuf_append_format(text, ".%u", (version_hex >> 8) & 255);
 	if (level >= 0xa && level <= 0xc)
 		strbuf_append_format(text, "%s%u",
 				     level == 0xa   ? "a"
