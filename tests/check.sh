@@ -158,7 +158,7 @@ stage_docs_test() {
 
 stage_e2e() {
 	heading "e2e"
-	build all || return
+	build all native-tools || return
 	PYREC=$(realpath -m "$O/pyrec") run_pytest e2e -v tests/e2e
 }
 

@@ -65,6 +65,11 @@ def has_native_root(frames):
     return bool(frames) and frames[0].kind == "n" and frames[0].name == "_start"
 
 
+def is_flagged(sample):
+    """The sample says that it is not whole, and why."""
+    return any(frame.name.startswith("[incomplete stack: ") for frame in sample.frames)
+
+
 def find_impossible(samples, stacks):
     """(sample, why) for every sample that is none of the declared stacks. Pairs by leaf name, so
     that the reason tells of the alternative that was meant."""

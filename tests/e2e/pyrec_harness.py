@@ -23,6 +23,8 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TARGETS = os.path.join(ROOT, "tests", "targets")
 PYREC = os.environ.get("PYREC", os.path.join(ROOT, "pyrec"))
+# The build folder; the front door of the tree is built in build/.
+BUILD = os.path.join(ROOT, "build") if os.path.dirname(PYREC) == ROOT else os.path.dirname(PYREC)
 SYSTEM_PYTHON = "/usr/bin/python3"
 PYENV_ROOT = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
 MINORS = ["3.11", "3.12", "3.13"]

@@ -91,8 +91,8 @@ def test_plain_perf_recording(workdir):
     need_root()
     perf = need_program("perf")
     path = f"{workdir}/plain.data"
-    command = [perf, "record", "-q", "-F", "499", "-e", "cpu-clock", "--call-graph", "dwarf,8192"]
-    recorded = run([*command, "-o", path, "--", SYSTEM_PYTHON, "-c", SPIN])
+    command = [perf, "record", "-q", "-B", "-N", "-F", "499", "-e", "cpu-clock", "-o", path]
+    recorded = run([*command, "--call-graph", "dwarf,8192", "--", SYSTEM_PYTHON, "-c", SPIN])
     assert recorded.returncode == 0, recorded.stderr
     samples = script(path)
     assert len(samples) > 100

@@ -5,7 +5,17 @@ import os
 import shutil
 import sys
 
-from pyrec_harness import ROOT, pyrec, record_command, run, run_target, skip, find_python
+from pyrec_harness import (
+    PYREC,
+    ROOT,
+    clean_environment,
+    find_python,
+    pyrec,
+    record_command,
+    run,
+    run_target,
+    skip,
+)
 
 COMPARE = os.path.join(ROOT, "tests", "golden", "compare_stackcollapse.py")
 
@@ -24,6 +34,6 @@ def test_equal_stacks(workdir):
     collapse = find_stackcollapse()
     path = f"{workdir}/x.data"
     record_command(path, run_target(find_python("3.12"), "shapes.py", 0.1), "-F", "499")
-    result = run([sys.executable, COMPARE, collapse, path])
+    result = run([sys.executable, COMPARE, collapse, path], env=clean_environment(PYREC=PYREC))
     assert result.returncode == 0, result.stdout + result.stderr
     assert pyrec("report", "--format=folded", "-i", path).stdout.count("\n") > 50

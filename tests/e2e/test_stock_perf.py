@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A fresh file is an ordinary recording to stock perf: silent, complete, with our native frames."""
 
+import itertools
 import os
 import re
+import sys
 import tempfile
 
 import pytest
 
 from pyrec_harness import (
+    BUILD,
+    ROOT,
     SYSTEM_PYTHON,
     build_extension,
     find_python,
@@ -19,6 +23,7 @@ from pyrec_harness import (
     run,
     run_target,
     samples_nr,
+    skip,
 )
 
 COMMANDS = [
@@ -36,7 +41,7 @@ SPIN = "import time\nend = time.monotonic() + 1\nwhile time.monotonic() < end: s
 def recordings():
     """(ours, perf's own) of the same program; perf's shows what any recording prints here."""
     need_root()
-    record = [need_program("perf"), "record", "-q", "-F", "499", "-e", "cpu-clock", "-z"]
+    record = [need_program("perf"), "record", "-q", "-N", "-F", "499", "-e", "cpu-clock", "-z"]
     program = [SYSTEM_PYTHON, "-c", SPIN]
     with tempfile.TemporaryDirectory(prefix="pyrec-e2e-") as folder:
         ours, plain = f"{folder}/ours.data", f"{folder}/plain.data"
@@ -67,29 +72,60 @@ def test_perf_counts_as_many_samples(recordings):
     assert len(result.stdout.splitlines()) == samples_nr(ours) > 100
 
 
+def perf_script(path, folder):
+    command = [need_program("perf"), "--buildid-dir", f"{folder}/no-cache", "script", "-i", path]
+    command += ["--no-inline", "--max-stack", "2000", "-F", PERF_FIELDS]
+    return parse_script(run(command).stdout)
+
+
 def native_stack(sample):
-    return [(frame.name, os.path.basename(frame.dso)) for frame in sample.frames]
+    """Place in the page (perf 6.1 prints addresses relative to the file), name without @VERSION,
+    file."""
+    frames = [frame for frame in sample.frames if frame.kind != "p"]
+    return [(f.ip % 4096, f.name.partition("@")[0], os.path.basename(f.dso)) for f in frames]
 
 
 def by_time(samples):
-    return {(sample.tid, sample.time_ns): sample for sample in samples}
+    return {(sample.tid, sample.time_ns): native_stack(sample) for sample in samples}
+
+
+def difference(key, ours, theirs):
+    rows = [f"{a}   perf: {b}" for a, b in itertools.zip_longest(ours[key], theirs[key])]
+    return "\n".join([f"at {key}:", *rows])
 
 
 @pytest.mark.parametrize("version", ["3.12", "system"])
 def test_perf_shows_the_same_native_frames(version, workdir):
-    """perf's unwinder and ours, sample by sample; --show-eval keeps what Python frames replace."""
+    """Sample by sample; --show-eval keeps what Python frames replace.
+
+    perf 6.1 gives up, at the first frame that needs it, where the leaf has popped rbp already
+    (Documentation/unwinding.adoc): there, and in few samples only, it shows the leaf's side alone.
+    """
     need_root()
     path = f"{workdir}/x.data"
     python = find_python(version)
     target = run_target(python, "fixed_stack.py", 2, build_extension(python, workdir))
     record_command(path, target, "-F", "499")
-    command = [need_program("perf"), "script", "--no-inline", "--max-stack", "2000"]
-    theirs = by_time(parse_script(run([*command, "-F", PERF_FIELDS, "-i", path]).stdout))
+    theirs = by_time(perf_script(path, workdir))
     ours = by_time(parse_script(pyrec("script", "--show-eval", "-i", path).stdout))
     assert theirs.keys() == ours.keys()
-    different = []
-    for key, sample in ours.items():
-        sample.frames = [frame for frame in sample.frames if frame.kind != "p"]
-        if native_stack(sample) != native_stack(theirs[key]):
-            different.append((key, native_stack(sample), native_stack(theirs[key])))
-    assert not different, f"{len(different)} of {len(ours)} differ, first: {different[0]}"
+    different = [key for key in ours if ours[key] != theirs[key]]
+    for key in different:
+        assert theirs[key] and theirs[key] == ours[key][-len(theirs[key]) :], difference(
+            key, ours, theirs
+        )
+    assert len(different) <= 0.05 * len(ours)
+
+
+def test_unwinders_agree(python, workdir):
+    """Every difference between pyrec's rows, libunwind and perf has one of the known causes."""
+    need_root()
+    tool = os.path.join(BUILD, "tests", "native", "unwind_file")
+    if not os.path.exists(tool):
+        skip(f"prerequisite {tool}: make native-tools builds it")
+    path = f"{workdir}/x.data"
+    target = run_target(python, "fixed_stack.py", 2, build_extension(python, workdir))
+    record_command(path, target, "-F", "499")
+    agree = [sys.executable, os.path.join(ROOT, "tests", "native", "agree.py"), "--tool", tool]
+    result = run([*agree, "--minimum", "100", "--show", "3", path])
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -2,18 +2,21 @@
 """Every shape of Python call in its own window, each with the stacks that the interpreter saw.
 
 Each shape runs for argv[1] seconds (default 0.4). Before its window the same code runs a few
-times under sys.settrace: every chain of (function, file, line) seen there is declared possible.
+times under sys.settrace: every chain of (function, file, line) seen there is declared possible. What
+tracing passes over is added: code that belongs to no line, and the making of generators.
 """
 
 import asyncio
 import contextlib
 import functools
+import inspect
 import sys
 from time import monotonic_ns
 
 import declared
 
 RECURSION_NR = 4000
+GENERATOR_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE
 
 
 def burn(rounds):
@@ -175,11 +178,17 @@ def repeat(shape, deadline):
             return
 
 
+def has_lineless_code(code):
+    """Instructions of the compiler's own that belong to no line; tracing skips over them."""
+    return any(line is None for _, _, line in code.co_lines())
+
+
 class Tracer:
     """Collects the chain at every call, line and return below repeat()."""
 
     def __init__(self):
         self.chains = set()
+        self.generators = set()
 
     def __call__(self, frame, _event, _argument):
         chain = []
@@ -188,7 +197,17 @@ class Tracer:
             chain.append((at.f_code.co_qualname, at.f_code.co_filename, at.f_lineno))
             at = at.f_back
         self.chains.add(tuple(chain[::-1]))
+        if has_lineless_code(frame.f_code):
+            chain[0] = (*chain[0][:2], None)
+            self.chains.add(tuple(chain[::-1]))
+        if frame.f_code.co_flags & GENERATOR_FLAGS:
+            code = frame.f_code
+            self.generators.add((code.co_qualname, code.co_filename, code.co_firstlineno))
         return self
+
+    def all_chains(self):
+        """A call of a generator function enters it, makes the generator and leaves again."""
+        return self.chains | {(*chain, made) for chain in self.chains for made in self.generators}
 
 
 def run_shape(shape, seconds):
@@ -201,7 +220,7 @@ def run_shape(shape, seconds):
         repeat(shape, 0 if is_traced else begin + int(seconds * 1e9))
         window = (begin, monotonic_ns())
         sys.settrace(None)
-    return tracer.chains, window
+    return tracer.all_chains(), window
 
 
 def as_stack(chain):
