@@ -7,21 +7,46 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* The shell's status for a command that is no program (126) or is not there (127). */
+enum { PAGER_NOT_RUN = 126 };
+
 void out_stream_init(struct out_stream *out, int fd)
 {
 	out->fd = fd;
 	out->error = 0;
+	out->wants_pager = false;
 	out->pager_pid = 0;
+	out->pager_status = 0;
 	out->nr = 0;
 }
 
+static bool program_exists(const char *name)
+{
+	const char *folder = getenv("PATH");
+
+	while (folder && *folder) {
+		size_t nr = strcspn(folder, ":");
+		auto_free char *path = NULL;
+
+		if (asprintf(&path, "%.*s/%s", (int)nr, folder, name) < 0)
+			path = NULL;
+		if (path && access(path, X_OK) == 0)
+			return true;
+		folder += nr + (folder[nr] == ':');
+	}
+	return false;
+}
+
+/* NULL: none. A pager that the user names is run even if it does not exist: he shall know. */
 static const char *pager_command(void)
 {
 	const char *command = getenv("PYREC_PAGER");
 
 	if (!command)
 		command = getenv("PAGER");
-	return command ? command : "less";
+	if (!command)
+		return program_exists("less") ? "less" : NULL;
+	return command[0] == '\0' || strcmp(command, "cat") == 0 ? NULL : command;
 }
 
 static void pager_run(const char *command, int fd)
@@ -31,7 +56,7 @@ static void pager_run(const char *command, int fd)
 	signal(SIGPIPE, SIG_DFL);
 	setenv("LESS", "FRSX", 0);
 	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-	_exit(127);
+	_exit(PAGER_NOT_RUN);
 }
 
 /* Without a pager the terminal itself is good enough, so no failure is reported. */
@@ -40,7 +65,8 @@ static void out_stream_start_pager(struct out_stream *out)
 	const char *command = pager_command();
 	int ends[2];
 
-	if (command[0] == '\0' || strcmp(command, "cat") == 0 || pipe(ends))
+	out->wants_pager = false;
+	if (!command || pipe(ends))
 		return;
 	out->pager_pid = fork();
 	if (out->pager_pid == 0) {
@@ -60,8 +86,7 @@ void out_stream_init_stdout(struct out_stream *out, bool with_pager)
 {
 	out_stream_init(out, STDOUT_FILENO);
 	signal(SIGPIPE, SIG_IGN);
-	if (with_pager && isatty(STDOUT_FILENO))
-		out_stream_start_pager(out);
+	out->wants_pager = with_pager && isatty(STDOUT_FILENO);
 }
 
 static void out_write_all(struct out_stream *out, const char *bytes, size_t nr)
@@ -80,22 +105,23 @@ static void out_write_all(struct out_stream *out, const char *bytes, size_t nr)
 
 static void out_flush(struct out_stream *out)
 {
+	if (out->wants_pager && out->nr)
+		out_stream_start_pager(out);
 	out_write_all(out, out->bytes, out->nr);
 	out->nr = 0;
 }
 
 int out_stream_finish(struct out_stream *out)
 {
-	bool has_pager = out->pager_pid > 0;
-
 	out_flush(out);
-	if (has_pager) {
-		close(out->fd);
-		while (waitpid(out->pager_pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		out->pager_pid = 0;
-	}
-	return has_pager && out->error == -EPIPE ? 0 : out->error;
+	if (out->pager_pid <= 0)
+		return out->error;
+	close(out->fd);
+	while (waitpid(out->pager_pid, &out->pager_status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(out->pager_status) && WEXITSTATUS(out->pager_status) >= PAGER_NOT_RUN)
+		return -ENOENT;
+	return out->error == -EPIPE ? 0 : out->error;
 }
 
 void out_write(struct out_stream *out, const void *bytes, size_t nr)
@@ -105,6 +131,8 @@ void out_write(struct out_stream *out, const void *bytes, size_t nr)
 	if (nr > sizeof(out->bytes) - out->nr)
 		out_flush(out);
 	if (nr > sizeof(out->bytes)) {
+		if (out->wants_pager)
+			out_stream_start_pager(out);
 		out_write_all(out, bytes, nr);
 		return;
 	}

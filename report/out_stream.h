@@ -17,18 +17,23 @@ enum { OUT_STREAM_BYTES = 64 * 1024 };
 
 struct out_stream {
 	int fd;
-	int error; /* 0 or -errno of the first failed write */
+	int error;	  /* 0 or -errno of the first failed write */
+	bool wants_pager; /* at the first bytes that come */
 	pid_t pager_pid;
+	int pager_status; /* of waitpid() */
 	size_t nr;
 	char bytes[OUT_STREAM_BYTES];
 };
 
 /** Write to @fd, which stays open. */
 void out_stream_init(struct out_stream *out, int fd);
-/** Write to stdout, through $PYREC_PAGER, $PAGER or less where stdout is a terminal and
- *  @with_pager. SIGPIPE is ignored from here on. */
+/**
+ * Write to stdout, through $PYREC_PAGER, $PAGER or less where stdout is a terminal and @with_pager;
+ * the pager starts when there is something to show. SIGPIPE is ignored from here on.
+ */
 void out_stream_init_stdout(struct out_stream *out, bool with_pager);
-/** Flush and wait for the pager. Return: 0 or -errno; after a pager was left: 0. */
+/** Flush and wait for the pager. Return: 0 or -errno; 0 also when the pager was left early, -ENOENT
+ *  when it could not be run. */
 must_check int out_stream_finish(struct out_stream *out);
 
 void out_write(struct out_stream *out, const void *bytes, size_t nr);

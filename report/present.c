@@ -30,10 +30,14 @@ static int present_session(struct session *session, struct report_options *optio
 	if (!out)
 		return -ENOMEM;
 	out_stream_init_stdout(out, !options->no_pager && options->form == &output_text);
+	/* Samples that run over the terminal show the progress themselves. */
+	session->progress.is_enabled &= !options->form->sample || !isatty(STDOUT_FILENO);
 	ret = session_run(session, &output);
 	intern_deinit(&output.texts);
 	finished = out_stream_finish(out);
-	if (finished && finished != -EPIPE)
+	if (finished == -ENOENT)
+		log_error("the pager could not be run; see --no-pager");
+	else if (finished && finished != -EPIPE)
 		log_error("standard output: %s", strerror(-finished));
 	return ret ? ret : finished;
 }

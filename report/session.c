@@ -9,7 +9,7 @@
 #include "report/session_payload.h"
 
 /* Files without rounds are put in order within this much of them. */
-enum { QUEUE_BYTES_MAX = 256 * 1024 * 1024 };
+enum { QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
 
 void session_set_error(struct session *session, int code, uint64_t offset, const char *what)
 {
