@@ -23,7 +23,7 @@ must_check int module_file_open(const char *root, const char *path, const uint8_
 				uint8_t build_id_nr, struct module_file **ret);
 void module_file_close(struct module_file *file);
 
-/** Borrowed until close. Symbols are in their order, .symtab's before .dynsym's. */
+/** Borrowed until close. */
 const struct bundle_module *module_file_contents(const struct module_file *file);
 /** @nr bytes at @vaddr, borrowed until close; NULL when not all are there. */
 const uint8_t *module_file_code(const struct module_file *file, uint64_t vaddr, size_t nr);
