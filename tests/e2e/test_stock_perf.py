@@ -79,10 +79,15 @@ def perf_script(path, folder):
 
 
 def native_stack(sample):
-    """Place in the page (perf 6.1 prints addresses relative to the file), name without @VERSION,
-    file."""
+    """Place in the page (perf 6.1 prints addresses relative to the file), name, file."""
     frames = [frame for frame in sample.frames if frame.kind != "p"]
-    return [(f.ip % 4096, f.name.partition("@")[0], os.path.basename(f.dso)) for f in frames]
+    return [(f.ip % 4096, plain_name(f.name), os.path.basename(f.dso)) for f in frames]
+
+
+def plain_name(name):
+    """perf appends the version of a dynamic symbol, and makes up names for PLT stubs, which no symbol
+    table names."""
+    return "[unknown]" if name.endswith("@plt") else name.partition("@")[0]
 
 
 def by_time(samples):
@@ -118,7 +123,8 @@ def test_perf_shows_the_same_native_frames(version, workdir):
 
 
 def test_unwinders_agree(python, workdir):
-    """Every difference between pyrec's rows, libunwind and perf has one of the known causes."""
+    """libunwind, told the same bytes, agrees with pyrec's rows about every stack; perf, which reads
+    the files and the stack in its own way, about all but those of few known and rare causes."""
     need_root()
     tool = os.path.join(BUILD, "tests", "native", "unwind_file")
     if not os.path.exists(tool):
@@ -127,5 +133,6 @@ def test_unwinders_agree(python, workdir):
     target = run_target(python, "fixed_stack.py", 2, build_extension(python, workdir))
     record_command(path, target, "-F", "499")
     agree = [sys.executable, os.path.join(ROOT, "tests", "native", "agree.py"), "--tool", tool]
-    result = run([*agree, "--minimum", "100", "--show", "3", path])
+    result = run([*agree, "--minimum", "99", "--show", "3", path])
     assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r"libunwind .*with explained ones 100.00 %", result.stdout), result.stdout
