@@ -79,15 +79,18 @@ void progress_print_summary(const struct progress *progress)
 	char size[32];
 
 	bytes_format(progress->file_bytes, size, sizeof(size));
-	log_info("%llu samples of %u Python processes in %.1f s, written to %s (%s)",
+	log_info("%llu samples of %u Python process%s in %.1f s, written to %s (%s)",
 		 (unsigned long long)progress->samples_nr, progress->processes.python_nr,
-		 progress->elapsed_s, progress->output_path, size);
+		 progress->processes.python_nr == 1 ? "" : "es", progress->elapsed_s,
+		 progress->output_path, size);
 	if (progress->processes.unsupported_nr)
-		log_info("%u processes run a Python whose layout is not known: native frames only",
-			 progress->processes.unsupported_nr);
+		log_info("%u process%s a Python whose layout is not known: native frames only",
+			 progress->processes.unsupported_nr,
+			 progress->processes.unsupported_nr == 1 ? " runs" : "es run");
 	if (progress->processes.denied_nr)
-		log_warn("%u processes could not be looked at and are not recorded: they need %s",
+		log_warn("%u process%s could not be looked at: not recorded, that needs %s",
 			 progress->processes.denied_nr,
+			 progress->processes.denied_nr == 1 ? "" : "es",
 			 geteuid() == 0 ? "privileges that this root does not have"
 					: "root, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH");
 	print_losses(&progress->losses);
