@@ -14,6 +14,8 @@ Explained (Documentation/unwinding.adoc says why):
   guessed     there is no CFI: libunwind goes on where pyrec stops, or each by its own guess
   exec        perf keeps the maps from before an exec and takes the wrong base address of files that
               are mapped again; libunwind agrees with pyrec
+  personality perf needs the pointer to a personality routine, which is in a data mapping that the
+              recording leaves out, and stops there; libunwind agrees with pyrec
   unmapped    one address in no mapping, of a process in the middle of its exec
 Not explained:
   lost        the other one has no user frame at all
@@ -33,7 +35,8 @@ UNMAPPED = 1 << 31  # of the tool alone
 HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\.(\d{9}):")
 
 
-EXPLAINED = ("equal", "popped", "edge", "sigreturn", "guessed", "exec", "unmapped")
+EXPLAINED = ("equal", "popped", "edge", "sigreturn", "guessed", "exec", "personality",
+             "unmapped")
 END_NO_CFI = 2
 
 
@@ -45,6 +48,7 @@ class Stack:
         self.frames = []  # (address, name)
         self.flags = []
         self.cfas = []
+        self.personalities = []
 
     def addresses(self):
         return [address for address, _ in self.frames]
@@ -93,6 +97,7 @@ def read_libunwind(tool, path, rows):
         index = len(stack.frames)
         flags = rows[key].flags[index] if index < len(rows[key].flags) else 0
         stack.frames.append((address_as_perf_prints(index, int(words[0], 16), flags), ""))
+        stack.personalities.append(words[1] == "1")
     return stacks
 
 
@@ -142,8 +147,11 @@ def cause_of(ours, theirs, libunwind, has_execed=False):
         return "guessed"
     if any(flags & GUESSED for flags in ours.flags[:equal_nr + 1]):
         return "guessed"
-    if theirs is not libunwind and has_execed and cause_of(ours, libunwind, libunwind) in EXPLAINED:
-        return "exec"
+    if theirs is not libunwind and cause_of(ours, libunwind, libunwind) in EXPLAINED:
+        if has_execed:
+            return "exec"
+        if equal_nr == len(other) and other and libunwind.personalities[equal_nr - 1]:
+            return "personality"
     return "other" if other else "lost"
 
 

@@ -165,8 +165,8 @@ static int access_mem(unw_addr_space_t as, unw_word_t address, unw_word_t *value
 	}
 	if (section_read(stepper, address, value))
 		return 0;
-	/* The CIE's personality routine stands in data that is not here; any will do. */
-	*value = 0;
+	/* The CIE's personality routine stands in data that is not here; any but 0 will do. */
+	*value = 1;
 	return stepper->is_searching ? 0 : -UNW_EINVAL;
 }
 
@@ -320,8 +320,10 @@ int libunwind_step(struct libunwind_stepper *stepper, const struct address_space
 
 int libunwind_walk(struct libunwind_stepper *stepper, const struct address_space *space,
 		   const struct stack_dump *dump, bool is_return_address,
-		   const struct unwind_registers *registers, uint64_t *pcs, unsigned int max)
+		   const struct unwind_registers *registers, struct libunwind_frame *frames,
+		   unsigned int max)
 {
+	unw_proc_info_t info;
 	uint64_t lookup_ip = registers->values[DWARF_RIP] - is_return_address;
 	unw_cursor_t cursor;
 	unw_word_t ip;
@@ -333,7 +335,9 @@ int libunwind_walk(struct libunwind_stepper *stepper, const struct address_space
 	do {
 		if (unw_get_reg(&cursor, UNW_REG_IP, &ip) || ip == 0)
 			break;
-		pcs[nr] = nr ? ip : ip + is_return_address;
+		frames[nr].pc = nr ? ip : ip + is_return_address;
+		frames[nr].has_personality = unw_get_proc_info(&cursor, &info) == 0 &&
+					     info.handler != 0;
 		nr++;
 	} while ((unsigned int)nr < max && unw_step(&cursor) > 0);
 	return nr;

@@ -24,13 +24,18 @@ must_check int libunwind_step(struct libunwind_stepper *stepper, const struct ad
 			      const struct stack_dump *dump, bool is_return_address,
 			      struct unwind_registers *registers);
 
+struct libunwind_frame {
+	uint64_t pc;	      /* as unwound */
+	bool has_personality; /* its CIE names a routine, by a pointer in the module's data */
+};
+
 /**
- * The whole stack by libunwind alone, its own guesses included: pcs as unwound, leaf first, at most
- * @max. @is_return_address: of the first frame. Return: their number or -errno.
+ * The whole stack by libunwind alone, its own guesses included: leaf first, at most @max.
+ * @is_return_address: of the first frame. Return: their number or -errno.
  */
 must_check int libunwind_walk(struct libunwind_stepper *stepper, const struct address_space *space,
 			      const struct stack_dump *dump, bool is_return_address,
-			      const struct unwind_registers *registers, uint64_t *pcs,
-			      unsigned int max);
+			      const struct unwind_registers *registers,
+			      struct libunwind_frame *frames, unsigned int max);
 
 #endif

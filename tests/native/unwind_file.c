@@ -3,8 +3,8 @@
  * unwind_file [--libunwind | --bench] FILE: the native user frames of every sample of a perf.data
  * file. One line a sample: tid, time in ns, how the walk ended, where its stack bytes end; then one
  * line a frame: its place in the file, pc, sp, cfa, flags, symbol. By libunwind: tid, time, frames
- * that it finds unaided; then the places. agree.py compares them. --bench prints what a frame
- * costs.
+ * that it finds unaided; then the places, 1 where there is a personality routine. agree.py compares
+ * them. --bench prints what a frame costs.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -172,7 +172,7 @@ static struct unwind_registers read_registers(const struct record_sample *sample
  */
 static int walk_again(struct tool *tool, const struct process *process,
 		      const struct stack_dump *dump, const struct unwind_registers *leaf,
-		      uint64_t *pcs)
+		      struct libunwind_frame *frames)
 {
 	struct unwind_registers caller = *leaf;
 	uint32_t lost;
@@ -186,8 +186,8 @@ static int walk_again(struct tool *tool, const struct process *process,
 		if (lost >> i & 1)
 			register_set(&caller, i, leaf->values[i]);
 	}
-	pcs[0] = leaf->values[DWARF_RIP];
-	nr = libunwind_walk(tool->stepper, &process->space, dump, true, &caller, pcs + 1,
+	frames[0] = (struct libunwind_frame){.pc = leaf->values[DWARF_RIP]};
+	nr = libunwind_walk(tool->stepper, &process->space, dump, true, &caller, frames + 1,
 			    LIBUNWIND_FRAMES_MAX - 1);
 	return nr < 0 ? 0 : nr + 1;
 }
@@ -198,9 +198,9 @@ static int run_libunwind(struct tool *tool, const struct process *process, uint6
 	const struct unwind_registers registers = read_registers(sample, regs_mask);
 	const struct stack_dump dump = {registers.values[DWARF_RSP], sample->stack,
 					sample->stack ? sample->stack_bytes : 0};
-	uint64_t plain[LIBUNWIND_FRAMES_MAX];
-	uint64_t again[LIBUNWIND_FRAMES_MAX];
-	const uint64_t *pcs = plain;
+	struct libunwind_frame plain[LIBUNWIND_FRAMES_MAX];
+	struct libunwind_frame again[LIBUNWIND_FRAMES_MAX];
+	const struct libunwind_frame *frames = plain;
 	int plain_nr = 0;
 	int nr;
 
@@ -209,13 +209,16 @@ static int run_libunwind(struct tool *tool, const struct process *process, uint6
 					  plain, LIBUNWIND_FRAMES_MAX);
 	nr = registers.known ? walk_again(tool, process, &dump, &registers, again) : 0;
 	if (nr > plain_nr)
-		pcs = again;
+		frames = again;
 	else
 		nr = plain_nr;
 	printf("%u %" PRIu64 " %d\n", sample->tid, sample->time_ns, plain_nr);
-	for (int i = 0; i < nr; i++)
-		printf("\t%" PRIx64 "\n",
-		       file_offset(address_space_find(&process->space, pcs[i] - (i > 0)), pcs[i]));
+	for (int i = 0; i < nr; i++) {
+		uint64_t pc = frames[i].pc;
+		const struct mapping *mapping = address_space_find(&process->space, pc - (i > 0));
+
+		printf("\t%" PRIx64 " %d\n", file_offset(mapping, pc), frames[i].has_personality);
+	}
 	return 0;
 }
 

@@ -607,6 +607,7 @@ static void test_libunwind_agrees(void **state)
 	struct stack_dump dump = {STACK, (const uint8_t *)fixture->words, 0};
 	struct unwind_registers registers = {0};
 	struct libunwind_stepper *stepper;
+	struct libunwind_frame found[16];
 	uint64_t pcs[16];
 	int nr;
 
@@ -623,8 +624,10 @@ static void test_libunwind_agrees(void **state)
 	register_set(&registers, DWARF_RBP, stack_address(4));
 	run(fixture, CODE + PLAIN);
 	assert_int_equal(libunwind_stepper_create(&stepper), 0);
-	nr = libunwind_walk(stepper, &fixture->space, &dump, false, &registers, pcs, 16);
+	nr = libunwind_walk(stepper, &fixture->space, &dump, false, &registers, found, 16);
 	assert_int_equal(nr, 4);
+	for (int i = 0; i < nr; i++)
+		pcs[i] = found[i].pc;
 	check_pcs(fixture, UNWIND_END_COMPLETE, pcs, (uint32_t)nr);
 	libunwind_stepper_destroy(stepper);
 }
