@@ -11,10 +11,10 @@
 
 #define UNKNOWN_NAME "[unknown]"
 
-void location_table_init(struct location_table *table, const struct bundle *bundle,
+void location_table_init(struct location_table *table, struct kernel_symbols *kernel,
 			 struct code_table *codes)
 {
-	*table = (struct location_table){.bundle = bundle, .codes = codes};
+	*table = (struct location_table){.kernel = kernel, .codes = codes};
 }
 
 void location_table_deinit(struct location_table *table)
@@ -204,10 +204,14 @@ int location_find_kernel(struct location_table *table, uint64_t address, uint32_
 				    .has_dso = true,
 				    .dso = "[kernel.kallsyms]"};
 	struct bundle_kernel_symbol symbol;
+	int error;
 
 	if (location_find(table, &key, ret))
 		return 0;
-	if (table->bundle && bundle_kernel_symbol(table->bundle, address, &symbol) == 0) {
+	error = kernel_symbols_find(table->kernel, address, &symbol);
+	if (error == -ENOMEM)
+		return error;
+	if (error == 0) {
 		location.has_symbol = true;
 		location.symbol = location_text(table, symbol.name);
 		location.symbol_offset = address - symbol.address;

@@ -12,9 +12,9 @@
 
 #include "common/id_index.h"
 #include "common/intern.h"
-#include "format/bundle.h"
 #include "format/payload.h"
 #include "report/code_table.h"
+#include "report/kernel_symbols.h"
 #include "report/unwind.h"
 
 enum location_kind {
@@ -53,12 +53,12 @@ struct location_table {
 	size_t keys_capacity;
 	struct id_index index;
 	struct intern texts;
-	const struct bundle *bundle; /* for kernel symbols; may be NULL */
+	struct kernel_symbols *kernel;
 	struct code_table *codes;
 };
 
-/** @bundle and @codes are borrowed. */
-void location_table_init(struct location_table *table, const struct bundle *bundle,
+/** @kernel and @codes are borrowed. */
+void location_table_init(struct location_table *table, struct kernel_symbols *kernel,
 			 struct code_table *codes);
 void location_table_deinit(struct location_table *table);
 

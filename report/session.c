@@ -64,7 +64,10 @@ int session_open(struct session *session, const struct session_options *options)
 		return ret;
 	timeline_init(&session->timeline, session->modules);
 	ret = session_update_build_ids(session);
-	location_table_init(&session->locations, session->bundle, &session->codes);
+	kernel_symbols_init(&session->kernel, session->bundle,
+			    perf_reader_facts(session->reader)->os_release,
+			    options->use_local_files);
+	location_table_init(&session->locations, &session->kernel, &session->codes);
 	tally_init(&session->tally, &session->locations);
 	record_queue_init(&session->queue, QUEUE_BYTES_MAX);
 	if (ret == 0)
@@ -93,6 +96,7 @@ void session_close(struct session *session)
 	stack_builder_deinit(&session->builder);
 	tally_deinit(&session->tally);
 	location_table_deinit(&session->locations);
+	kernel_symbols_deinit(&session->kernel);
 	timeline_deinit(&session->timeline);
 	code_table_deinit(&session->codes);
 	modules_destroy(session->modules);
@@ -290,6 +294,12 @@ static int session_apply(struct session *session, struct output *output,
 		session->applied_ns = item->time_ns;
 	if (record.type == PERF_RECORD_SAMPLE)
 		return session_sample(session, output, &record, item);
+	if (record.type == PERF_RECORD_MMAP || record.type == PERF_RECORD_MMAP2) {
+		int ret = kernel_symbols_take_map(&session->kernel, &record.mmap);
+
+		if (ret)
+			return ret;
+	}
 	return timeline_apply(&session->timeline, &record);
 }
 

@@ -18,6 +18,7 @@
 #include "report/code_table.h"
 #include "report/continuations.h"
 #include "report/filter.h"
+#include "report/kernel_symbols.h"
 #include "report/location.h"
 #include "report/module.h"
 #include "report/output.h"
@@ -73,6 +74,7 @@ struct session {
 	struct perf_reader *reader;
 	struct bundle *bundle; /* NULL: none */
 	struct modules *modules;
+	struct kernel_symbols kernel;
 	struct code_table codes;
 	struct location_table locations;
 	struct timeline timeline;
