@@ -14,7 +14,7 @@ LETTERS_NR = 200_000
 def build_text(length):
     text = ""
     for number in range(length):
-        offset = number * number % 9973 % 95
+        offset = number * number % 95
         letter = chr(32 + offset)
         text = text + letter
     return text
