@@ -287,8 +287,10 @@ static void symbol_names_decode(struct bytes_cursor *cursor, struct bundle_modul
 {
 	const uint8_t *names = cursor->at;
 
-	for (uint32_t i = 0; i < module->symbols_nr; i++)
-		symbols[i].name = (uint32_t)((const uint8_t *)text_take(cursor) - names);
+	for (uint32_t i = 0; i < module->symbols_nr; i++) {
+		symbols[i].name = (uint32_t)(cursor->at - names);
+		text_take(cursor);
+	}
 	module->names = (const char *)names;
 	module->names_nr = (uint32_t)(cursor->at - names);
 }

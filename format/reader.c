@@ -97,12 +97,13 @@ static int size_error_set(struct read_error *error, uint64_t offset, uint16_t si
 static int inflated_next(struct perf_reader *reader, struct raw_record *ret,
 			 struct read_error *error)
 {
-	const uint8_t *record = reader->inflated + reader->inflated_at;
 	const size_t left = reader->inflated_nr - reader->inflated_at;
+	const uint8_t *record;
 	uint16_t size;
 
 	if (left < RECORD_HEADER_BYTES)
 		return 0;
+	record = reader->inflated + reader->inflated_at;
 	size = record_size(record);
 	if (size < RECORD_HEADER_BYTES)
 		return size_error_set(error, reader->packed_offset, size);
