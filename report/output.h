@@ -22,7 +22,7 @@ struct tally;
 struct sample_info {
 	uint32_t pid;
 	uint32_t tid;
-	uint32_t cpu;
+	uint32_t cpu; /* UINT32_MAX: not recorded */
 	uint64_t time_ns;
 	uint64_t period;
 	const char *comm; /* escaped; ":TID" when never told */

@@ -128,8 +128,10 @@ static int script_sample(struct output *output, const struct session *session,
 
 	script_begin(output, session);
 	script_print_comm(out, sample->comm);
-	out_format(out, "%u/%u [%03u] %5llu.%06llu: %10llu %s:\n", sample->pid, sample->tid,
-		   sample->cpu, (unsigned long long)(time_us / 1000000),
+	out_format(out, "%u/%u", sample->pid, sample->tid);
+	if (sample->cpu != UINT32_MAX)
+		out_format(out, " [%03u]", sample->cpu);
+	out_format(out, " %5llu.%06llu: %10llu %s:\n", (unsigned long long)(time_us / 1000000),
 		   (unsigned long long)(time_us % 1000000), (unsigned long long)sample->period,
 		   sample->event);
 	for (size_t i = 0; i < sample->frames_nr; i++) {
