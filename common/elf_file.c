@@ -18,6 +18,7 @@ enum {
 	BUILD_ID_BYTES_MAX = 20,
 	NOTES_BYTES_MAX = 1 << 20,
 	SEGMENTS_NR_MAX = 4096,
+	SECTION_BYTES_MAX = 1 << 29, /* read into memory at once; sparse files claim any size */
 };
 
 struct elf_file {
@@ -314,6 +315,8 @@ int elf_file_section(const struct elf_file *elf, const char *name, struct elf_se
 	};
 	if (header.sh_type == SHT_NOBITS)
 		return 0;
+	if (header.sh_size > SECTION_BYTES_MAX)
+		return -ENOENT;
 	data = elf_rawdata(section, NULL);
 	if (!data || (header.sh_size && !data->d_buf) || data->d_size < header.sh_size)
 		return -ENOENT;
@@ -328,10 +331,18 @@ struct symbol_visit {
 	void *context;
 };
 
+static bool section_fits(Elf_Scn *section)
+{
+	GElf_Shdr header;
+
+	return section && gelf_getshdr(section, &header) && header.sh_size <= SECTION_BYTES_MAX;
+}
+
 static int symbols_visit(const struct elf_file *elf, Elf_Scn *section, uint32_t names,
 			 const struct symbol_visit *visit)
 {
-	Elf_Data *data = elf_getdata(section, NULL);
+	const bool fits = section_fits(section) && section_fits(elf_getscn(elf->elf, names));
+	Elf_Data *data = fits ? elf_getdata(section, NULL) : NULL;
 	GElf_Sym found;
 
 	for (int i = 1; data && gelf_getsym(data, i, &found); i++) {

@@ -59,7 +59,8 @@ struct bundle_kernel_symbol {
 };
 
 /* -- writing: begin (with an empty @out), add …, end; the bytes go to perf_writer_finish().
- *    Return: 0, -EINVAL (unsorted symbols, a name outside names), -EIO, -ENOMEM; @out is then as
+ *    Return: 0, -EINVAL (unsorted symbols, a name outside names, so large or so repetitive that
+ *    a reader would not unpack it), -EIO, -ENOMEM; @out is then as
  *    before unless memory is out. -- */
 must_check int bundle_begin(struct strbuf *out);
 must_check int bundle_add_module(struct strbuf *out, const struct bundle_module *module);

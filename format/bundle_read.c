@@ -9,9 +9,6 @@
 #include "format/compressor.h"
 
 enum {
-	UNPACKED_BYTES_MAX = 1 << 30,
-	UNPACKED_RATIO_MAX = 1024, /* beyond: not unwind tables and names but a trap */
-	UNPACKED_SMALL_BYTES = 64 << 10,
 	SEGMENT_BYTES_MIN = 5,
 	SYMBOL_BYTES_MIN = 4,
 };
@@ -39,13 +36,6 @@ struct bundle {
 };
 
 /* ---- Entries ---- */
-
-static bool size_is_believable(uint64_t packed_nr, uint64_t unpacked_nr)
-{
-	if (unpacked_nr > UNPACKED_BYTES_MAX)
-		return false;
-	return unpacked_nr <= UNPACKED_SMALL_BYTES || unpacked_nr / UNPACKED_RATIO_MAX <= packed_nr;
-}
 
 static int slot_add(struct bundle *bundle, struct bytes_cursor *head,
 		    const struct bundle_slot *found)
@@ -141,7 +131,7 @@ static int entry_next(struct bundle *bundle, struct bytes_cursor *cursor)
 	if (kind == BUNDLE_ENTRY_END)
 		return 0;
 	bytes_take(cursor, -bytes_offset(cursor) & 7);
-	if (cursor->failed || !size_is_believable(packed_nr, unpacked_nr))
+	if (cursor->failed || !bundle_size_is_believable(packed_nr, unpacked_nr))
 		return -EBADMSG;
 	if (kind == BUNDLE_ENTRY_MODULE)
 		ret = slot_add(bundle, &head, &slot);

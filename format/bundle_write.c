@@ -56,6 +56,10 @@ static int entry_append(struct strbuf *out, enum bundle_entry_kind kind, const s
 		return ret;
 	}
 	packed_nr = out->nr - packed_nr;
+	if (!bundle_size_is_believable(packed_nr, body->nr)) {
+		strbuf_truncate(out, start);
+		return -EINVAL;
+	}
 	strbuf_align(out, 8);
 	if (out->error)
 		return out->error;
