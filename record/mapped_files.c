@@ -10,6 +10,8 @@
 #include "common/hash.h"
 #include "common/vec.h"
 
+enum { FAILURES_MAX = 16 }; /* to open one file, before it is left alone */
+
 /* How a memory map identifies a file: one of the two, as it comes. */
 struct file_key {
 	uint64_t inode;
@@ -86,29 +88,54 @@ static int file_open(uint32_t pid, const char *path, uint64_t start, uint64_t en
 	return fd;
 }
 
-/* Fill what the ELF file tells. Anything missing only means that less is known. */
-static int mapped_file_look(struct mapped_file *file, int fd)
+/* The kernel told the mapping's build id: a file with another one only took its path. */
+static bool mapped_file_is_other(const struct file_key *key, const uint8_t build_id[20])
+{
+	static const uint8_t none[sizeof(key->build_id)];
+
+	return memcmp(key->build_id, none, sizeof(none)) != 0 &&
+	       memcmp(key->build_id, build_id, sizeof(key->build_id)) != 0;
+}
+
+static int mapped_file_learn(struct mapped_file *file, const struct elf_file *elf)
 {
 	struct python_runtime runtime;
-	const struct elf_segment *segments;
+	const struct elf_segment *segments = elf_file_segments(elf, &file->segments_nr);
+
+	free(file->segments);
+	file->segments = calloc(file->segments_nr + 1, sizeof(*segments));
+	if (!file->segments)
+		return -ENOMEM;
+	memcpy(file->segments, segments, file->segments_nr * sizeof(*segments));
+	if (python_runtime_detect(elf, file->path, &runtime) == 0) {
+		file->runtime = malloc(sizeof(runtime));
+		if (!file->runtime)
+			return -ENOMEM;
+		*file->runtime = runtime;
+	}
+	file->is_readable = true;
+	return 0;
+}
+
+/* Fill what the ELF file tells. Anything missing only means that less is known. */
+static int mapped_file_look(struct mapped_file *file, const struct file_key *key, int fd)
+{
+	uint8_t build_id[20] = {0};
 	struct elf_file *elf;
 	struct stat status;
+	int error = 0;
 
-	if (fstat(fd, &status) || !S_ISREG(status.st_mode) || elf_file_open(fd, &elf))
+	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode) || elf_file_open(fd, &elf))
 		return 0;
-	file->is_readable = true;
-	file->build_id_nr = elf_file_build_id(elf, file->build_id);
-	segments = elf_file_segments(elf, &file->segments_nr);
-	file->segments = calloc(file->segments_nr + 1, sizeof(*segments));
-	if (file->segments)
-		memcpy(file->segments, segments, file->segments_nr * sizeof(*segments));
-	if (file->segments && python_runtime_detect(elf, file->path, &runtime) == 0) {
-		file->runtime = malloc(sizeof(runtime));
-		if (file->runtime)
-			*file->runtime = runtime;
+	file->build_id_nr = elf_file_build_id(elf, build_id);
+	if (mapped_file_is_other(key, build_id)) {
+		file->build_id_nr = sizeof(build_id);
+	} else {
+		memcpy(file->build_id, build_id, sizeof(build_id));
+		error = mapped_file_learn(file, elf);
 	}
 	elf_file_close(elf);
-	return file->segments ? 0 : -ENOMEM;
+	return error;
 }
 
 static int mapped_files_remember(struct mapped_files *files, const struct file_key *key,
@@ -153,36 +180,46 @@ static int mapped_files_keep(struct mapped_files *files, struct mapped_file *fil
 	return ret;
 }
 
+static struct mapped_file *mapped_file_create(const struct file_key *key, const char *path)
+{
+	struct mapped_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return NULL;
+	*file = (struct mapped_file){
+	    .path = strdup(path),
+	    .fd = -1,
+	    .inode = key->inode,
+	    .device_major = key->device_major,
+	    .device_minor = key->device_minor,
+	};
+	memcpy(file->build_id, key->build_id, sizeof(file->build_id));
+	for (size_t i = 0; i < sizeof(file->build_id); i++)
+		if (file->build_id[i])
+			file->build_id_nr = sizeof(file->build_id);
+	if (!file->path) {
+		free(file);
+		return NULL;
+	}
+	return file;
+}
+
 static int mapped_files_add(struct mapped_files *files, const struct file_key *key, int fd,
 			    const char *path, struct mapped_file **ret)
 {
-	struct mapped_file *file = calloc(1, sizeof(*file));
+	struct mapped_file *file = mapped_file_create(key, path);
 	struct mapped_file *same;
 	int error;
 
 	if (!file)
 		return -ENOMEM;
-	file->fd = -1;
-	file->path = strdup(path);
-	error = file->path ? 0 : -ENOMEM;
-	if (!error && fd >= 0)
-		error = mapped_file_look(file, fd);
-	if (!error && (same = mapped_files_find_same(files, file)) != NULL) {
+	error = mapped_file_look(file, key, fd);
+	same = error ? NULL : mapped_files_find_same(files, file);
+	if (same) {
 		mapped_file_destroy(file);
 		*ret = same;
 		return mapped_files_remember(files, key, same);
 	}
-	if (!error && !file->build_id_nr) { /* a record's build id, when we cannot read the file */
-		static const uint8_t none[20];
-
-		if (memcmp(key->build_id, none, sizeof(none)) != 0) {
-			memcpy(file->build_id, key->build_id, sizeof(file->build_id));
-			file->build_id_nr = sizeof(file->build_id);
-		}
-	}
-	file->inode = key->inode;
-	file->device_major = key->device_major;
-	file->device_minor = key->device_minor;
 	if (!error)
 		error = mapped_files_keep(files, file);
 	if (error) {
@@ -193,40 +230,70 @@ static int mapped_files_add(struct mapped_files *files, const struct file_key *k
 	return mapped_files_remember(files, key, file);
 }
 
-static struct mapped_file *mapped_files_find(struct mapped_files *files, const struct file_key *key)
+/* A mapping as both sources tell it. */
+struct file_place {
+	uint32_t pid;
+	uint64_t start;
+	uint64_t end;
+	const char *path;
+	bool is_deleted;
+};
+
+static int mapped_files_resolve(struct mapped_files *files, const struct file_key *key,
+				const struct file_place *place, struct mapped_file **ret)
 {
 	struct file_entry *entry;
+	auto_close_fd int fd = -1;
 
 	HASH_FIND(hh, files->entries, key, sizeof(*key), entry);
-	return entry ? entry->file : NULL;
+	if (entry && (entry->file->is_readable || entry->file->failures_nr == FAILURES_MAX)) {
+		*ret = entry->file;
+		return 0;
+	}
+	fd = file_open(place->pid, place->is_deleted ? NULL : place->path, place->start,
+		       place->end);
+	if (!entry)
+		return mapped_files_add(files, key, fd, place->path, ret);
+	/* The process that showed it first was gone too soon; this one may not be. */
+	entry->file->failures_nr++;
+	*ret = entry->file;
+	return mapped_file_look(entry->file, key, fd);
 }
 
 int mapped_files_get(struct mapped_files *files, uint32_t pid, const struct proc_map *map,
 		     struct mapped_file **ret)
 {
-	struct file_key key = {
+	const struct file_key key = {
 	    .inode = map->inode,
 	    .device_major = map->device_major,
 	    .device_minor = map->device_minor,
 	};
-	auto_close_fd int fd = -1;
+	const struct file_place place = {
+	    .pid = pid,
+	    .start = map->start,
+	    .end = map->end,
+	    .path = map->path,
+	    .is_deleted = map->is_deleted,
+	};
 
 	if (map->path[0] != '/' || map->inode == 0)
 		return -ENOENT;
-	*ret = mapped_files_find(files, &key);
-	if (*ret)
-		return 0;
-	fd = file_open(pid, map->is_deleted ? NULL : map->path, map->start, map->end);
-	return mapped_files_add(files, &key, fd, map->path, ret);
+	return mapped_files_resolve(files, &key, &place, ret);
 }
 
 int mapped_files_get_by_record(struct mapped_files *files, const struct record_mmap *mmap,
 			       struct mapped_file **ret)
 {
+	const struct file_place place = {
+	    .pid = mmap->pid,
+	    .start = mmap->start,
+	    .end = mmap->start + mmap->bytes,
+	    .path = mmap->path,
+	};
 	struct file_key key = {0};
-	auto_close_fd int fd = -1;
 
-	if (mmap->path[0] != '/' || strncmp(mmap->path, "//anon", 6) == 0)
+	if (mmap->path[0] != '/' || strncmp(mmap->path, "//anon", 6) == 0 ||
+	    (!mmap->build_id_nr && mmap->inode == 0))
 		return -ENOENT;
 	if (mmap->build_id_nr) {
 		memcpy(key.build_id, mmap->build_id, mmap->build_id_nr);
@@ -235,19 +302,13 @@ int mapped_files_get_by_record(struct mapped_files *files, const struct record_m
 		key.device_major = mmap->device_major;
 		key.device_minor = mmap->device_minor;
 	}
-	*ret = mapped_files_find(files, &key);
-	if (*ret)
-		return 0;
-	fd = file_open(mmap->pid, mmap->path, mmap->start, mmap->start + mmap->bytes);
-	return mapped_files_add(files, &key, fd, mmap->path, ret);
+	return mapped_files_resolve(files, &key, &place, ret);
 }
 
 void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uint64_t end)
 {
-	if (file->is_used)
-		return;
 	file->is_used = true;
-	if (file->is_readable)
+	if (file->is_readable && file->fd < 0)
 		file->fd = file_open(pid, file->path, start, end);
 }
 

@@ -23,6 +23,7 @@ struct mapped_file {
 	uint64_t inode;
 	bool is_readable;		/* was opened as an ELF file */
 	bool is_used;			/* mapped by a recorded process: belongs into the bundle */
+	uint8_t failures_nr;		/* times that it could not be opened since */
 	int fd;				/* -1 unless is_used and readable */
 	struct python_runtime *runtime; /* NULL: not a Python */
 	uint32_t segments_nr;
@@ -37,7 +38,8 @@ void mapped_files_destroy(struct mapped_files *files);
 /**
  * The file behind one mapping of a process; opened through /proc/@pid (map_files, else root) when
  * not known yet. Return: 0; -ENOENT: not a file (anonymous, "[stack]"); -ENOMEM. A file
- * that cannot be opened is returned with is_readable false. Owned by @files.
+ * that cannot be opened (also one whose path another build took) is returned with is_readable
+ * false and tried again when the next process maps it. Owned by @files.
  */
 must_check int mapped_files_get(struct mapped_files *files, uint32_t pid,
 				const struct proc_map *map, struct mapped_file **ret);
