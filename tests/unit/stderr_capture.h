@@ -25,10 +25,10 @@ static inline void stderr_capture_begin(struct stderr_capture *capture)
 }
 
 /** Return: the text, malloc'd. */
-static inline char *stderr_capture_end(struct stderr_capture *capture)
+static __attribute__((noinline, unused)) char *stderr_capture_end(struct stderr_capture *capture)
 {
 	char path[64];
-	char *text;
+	char *text = NULL;
 	size_t nr;
 
 	fflush(stderr);
