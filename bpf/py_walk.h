@@ -30,9 +30,13 @@ struct walk {
 	__u32 nr;     /* entries in frames[] */
 	__u32 status; /* enum pyrec_walk_status */
 	__u32 is_done;
-	__u32 in_first_activation;
-	__u32 in_prologue; /* the leaf executes the start of the evaluation function */
-	__u32 next_code;   /* next frames[] entry to fingerprint */
+	/*
+	 * The leaf executes the start of the evaluation function, where tstate->cframe points at a
+	 * _PyCFrame that may not be filled in. Only until its activation is left.
+	 */
+	__u32 in_prologue;
+	__u64 outer_cframe; /* then: the caller's, as far as known */
+	__u32 next_code;    /* next frames[] entry to fingerprint */
 	__u32 misses_nr;
 	__u32 next_miss;
 	__u32 facts_fingerprint; /* of facts, 0: none */
@@ -138,20 +142,32 @@ walk_inline void walk_enter_cframe(struct walk *walk, const struct pyrec_layout 
 		walk_stop(walk, PYREC_WALK_COMPLETE);
 }
 
-/* Leave out the activation whose _PyCFrame is not filled in yet: the caller's is the leaf. */
+/*
+ * The activation at the leaf contradicts itself while its _PyCFrame may not be filled in yet: leave
+ * it out, its caller's is the leaf.
+ */
 walk_inline void walk_skip_unfinished(struct walk *walk, const struct pyrec_layout *layout)
 {
-	__u64 outer = 0;
+	__u64 outer = walk->outer_cframe;
 
 	walk->nr = 0;
-	walk->in_prologue = 0;
-	walk->in_first_activation = 0;
+	walk->outer_cframe = 0;
 	walk->is_done = 0;
-	if (read_user(&outer, 8, walk->cframe + layout->cframe_previous)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
-		return;
+	if (outer)
+		walk_enter_cframe(walk, layout, outer);
+	else
+		walk_stop(walk, PYREC_WALK_TORN);
+}
+
+/* The chain is broken here. */
+walk_inline void walk_break(struct walk *walk, const struct pyrec_layout *layout, __u32 status)
+{
+	if (walk->in_prologue) {
+		walk->in_prologue = 0;
+		walk_skip_unfinished(walk, layout);
+	} else {
+		walk_stop(walk, status);
 	}
-	walk_enter_cframe(walk, layout, outer);
 }
 
 walk_inline int walk_is_in_registers(const __u64 *regs, __u64 value)
@@ -160,6 +176,22 @@ walk_inline int walk_is_in_registers(const __u64 *regs, __u64 value)
 
 	for (int i = 0; i < PYREC_REGS_MAX; i++)
 		found |= regs[i] == value;
+	return found;
+}
+
+/*
+ * The caller's _PyCFrame while the new one, at @cframe, is being filled in: the prologue has it in
+ * a register most of that time, and it lies further up on the same stack. Whether it is one is
+ * checked by the walk, as each is. 0: no register looks like it.
+ */
+walk_inline __u64 walk_find_outer_cframe(const __u64 *regs, __u64 cframe)
+{
+	__u64 found = 0;
+
+	for (int i = 0; i < PYREC_REGS_MAX; i++)
+		if (regs[i] > cframe && regs[i] - cframe < (1 << 20) && !(regs[i] & 7) &&
+		    i != PYREC_REG_SP && (!found || regs[i] > found))
+			found = regs[i];
 	return found;
 }
 
@@ -177,7 +209,7 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 	walk->is_done = 0;
 	walk->status = PYREC_WALK_TRUNCATED;
 	walk->cframe = 0;
-	walk->in_first_activation = 1;
+	walk->outer_cframe = 0;
 	walk->in_prologue = 0;
 	walk->next_code = 0;
 	walk->misses_nr = 0;
@@ -193,11 +225,12 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 		return;
 	}
 	walk_enter_cframe(walk, layout, top);
-	if (process->eval_start && ip - process->eval_start < PYREC_EVAL_PROLOGUE_BYTES) {
+	if (process->eval_linked && ip - process->eval_linked < PYREC_EVAL_PROLOGUE_BYTES) {
+		walk->outer_cframe = walk_find_outer_cframe(regs, top);
 		walk->in_prologue = 1;
 		/* The function's argument `frame` stays in a register all through its prologue. */
-		if (!walk->is_done && !walk_is_in_registers(regs, walk->frame))
-			walk_skip_unfinished(walk, layout);
+		if (walk->is_done || !walk_is_in_registers(regs, walk->frame))
+			walk_break(walk, layout, PYREC_WALK_TORN);
 	}
 }
 
@@ -228,19 +261,16 @@ walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_lay
 	if (layout->has_cframe) {
 		if (read_user(&outer, 8, walk->cframe + layout->cframe_previous) ||
 		    read_user(&expected, 8, outer + layout->cframe_frame)) {
-			walk_stop(walk, PYREC_WALK_FAULTED);
+			walk_break(walk, layout, PYREC_WALK_FAULTED);
 			return;
 		}
 		if (expected != previous) {
-			if (walk->in_prologue && walk->in_first_activation)
-				walk_skip_unfinished(walk, layout);
-			else
-				walk_stop(walk, PYREC_WALK_TORN);
+			walk_break(walk, layout, PYREC_WALK_TORN);
 			return;
 		}
 		walk->cframe = outer;
 	}
-	walk->in_first_activation = 0;
+	walk->in_prologue = 0;
 	walk->frame = previous;
 	if (!previous)
 		walk_stop(walk, PYREC_WALK_COMPLETE);
@@ -272,8 +302,8 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 				(code + layout->code_instrs)) >>
 			1;
 		if (!code || instr < -1 || instr > 0x3ffffff) {
-			walk_stop(walk, PYREC_WALK_TORN);
-			return 1;
+			walk_break(walk, layout, PYREC_WALK_TORN);
+			return walk->is_done;
 		}
 		walk_push(walk, frames, code, (__s32)instr);
 	}
@@ -283,11 +313,9 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 		return walk->is_done;
 	}
 	walk->frame = previous;
-	if (!previous || previous == frame) {
-		walk_stop(walk, PYREC_WALK_TORN); /* every thread's bottom is an entry frame */
-		return 1;
-	}
-	return 0;
+	if (!previous || previous == frame) /* every thread's bottom is an entry frame */
+		walk_break(walk, layout, PYREC_WALK_TORN);
+	return walk->is_done;
 }
 
 /* Where a compact string's text begins and how many bytes it has; 0 bytes when not compact. */

@@ -25,14 +25,15 @@ enum {
 	PYREC_LINES_BYTES_MAX = 16384,
 	PYREC_TEXT_HEAD_WORDS = 5, /* of a name in its fingerprint */
 	/*
-	 * Machine code of _PyEval_EvalFrameDefault during which tstate->cframe may point at a
-	 * _PyCFrame not filled in yet (3.11.7: ends at +0x60, 3.12.1: +0xae, by disassembly).
+	 * Machine code of _PyEval_EvalFrameDefault behind the store to tstate->cframe during which
+	 * the new _PyCFrame may not be filled in (by disassembly: 3.11.7 0x22, 3.12.1 0x7a bytes).
 	 */
-	PYREC_EVAL_PROLOGUE_BYTES = 0xc0,
+	PYREC_EVAL_PROLOGUE_BYTES = 0x80,
 	/* What is read of an object's head at once, CPython 3.11 to 3.13: fields lie inside. */
 	PYREC_FRAME_HEAD_BYTES = 72,   /* _PyInterpreterFrame up to owner */
 	PYREC_CODE_HEAD_BYTES = 144,   /* PyCodeObject up to co_linetable */
 	PYREC_UNICODE_HEAD_BYTES = 40, /* PyUnicodeObject up to state */
+	PYREC_REG_SP = 7,	       /* in pyrec_sample.regs */
 };
 
 /*
@@ -96,7 +97,9 @@ struct pyrec_process {
 	__s64 tls_offset;
 	__u64 tls_module_address; /* of the DTPMOD64 word */
 	__u64 key_address;	  /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */
-	__u64 eval_start;	  /* _PyEval_EvalFrameDefault; 0: unknown */
+	/* In _PyEval_EvalFrameDefault, behind the store to tstate->cframe; 0: unknown, no cframes.
+	 */
+	__u64 eval_linked;
 };
 
 enum pyrec_event_kind {

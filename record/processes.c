@@ -326,8 +326,8 @@ static int process_hand_over(struct processes *processes, struct process *proces
 		entry.tls_module_address = image->python_bias + runtime->tls_module_vaddr;
 		entry.key_address = image->python_bias + runtime->runtime_vaddr +
 				    runtime->layout.runtime_key;
-		if (runtime->eval_vaddr)
-			entry.eval_start = image->python_bias + runtime->eval_vaddr;
+		if (runtime->eval_linked_vaddr)
+			entry.eval_linked = image->python_bias + runtime->eval_linked_vaddr;
 	}
 	return sampler_add_process(processes->sampler, process->tgid, &entry, true);
 }
@@ -338,12 +338,12 @@ static bool is_special_map(const struct proc_map *map)
 }
 
 /*
- * The read-only segments of a file that was mapped executable at @bias. The kernel does not tell
- * them (mmap_data would tell every mapping of the machine), but there lies .eh_frame_hdr, which
- * stock perf looks for in the memory map.
+ * The other segments of a file that was mapped executable at @bias. The kernel does not tell them
+ * (mmap_data would tell every mapping of the machine), but there lie .eh_frame_hdr and the
+ * pointers to personality routines, which stock perf looks for in the memory map.
  */
-static void emit_read_only_segments(struct processes *processes, uint32_t tgid, uint64_t bias,
-				    const struct mapped_file *file)
+static void emit_data_segments(struct processes *processes, uint32_t tgid, uint64_t bias,
+			       const struct mapped_file *file)
 {
 	const uint64_t page = 4096;
 
@@ -354,14 +354,14 @@ static void emit_read_only_segments(struct processes *processes, uint32_t tgid, 
 		    .start = start,
 		    .end = bias + ((segment->vaddr + segment->file_bytes + page - 1) & ~(page - 1)),
 		    .file_offset = segment->file_offset & ~(page - 1),
-		    .prot = PROT_READ,
+		    .prot = PROT_READ | (segment->flags & PF_W ? PROT_WRITE : 0),
 		    .device_major = file->device_major,
 		    .device_minor = file->device_minor,
 		    .inode = file->inode,
 		    .path = file->path,
 		};
 
-		if (segment->flags == PF_R && segment->file_bytes)
+		if (!(segment->flags & PF_X) && segment->file_bytes)
 			emit_map(processes, tgid, &map, file);
 	}
 }
@@ -405,7 +405,7 @@ static int image_read(struct processes *processes, uint32_t tgid, bool emit,
 			mapped_file_use(file, tgid, map.start, map.end);
 		emit_map(processes, tgid, &map, file);
 		if (has_bias)
-			emit_read_only_segments(processes, tgid, bias, file);
+			emit_data_segments(processes, tgid, bias, file);
 	}
 	return 0;
 }
@@ -515,7 +515,7 @@ static int on_mmap(struct processes *processes, const struct record_mmap *mmap,
 
 		mapped_file_use(file, mmap->pid, mmap->start, mmap->start + mmap->bytes);
 		if (mapped_file_bias(file, mmap->start, mmap->file_offset, &bias) == 0)
-			emit_read_only_segments(processes, mmap->pid, bias, file);
+			emit_data_segments(processes, mmap->pid, bias, file);
 	}
 	return output_kernel_record(processes->options.output, header);
 }

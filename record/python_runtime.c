@@ -8,7 +8,7 @@
 
 #include "common/bytes.h"
 
-enum { DECODE_BYTES = 48, VERSION_3_12 = 0x030c };
+enum { DECODE_BYTES = 48, PROLOGUE_BYTES = 0xc0, VERSION_3_12 = 0x030c };
 
 /* "…python3.9…" in the last path component: only for the message about a version we refuse. */
 static uint32_t version_from_name(const char *path)
@@ -167,6 +167,43 @@ static void tls_find(const struct elf_file *elf, struct python_runtime *runtime)
 	}
 }
 
+/*
+ * Behind the first `mov %reg, disp8(%base)` of the evaluation function whose displacement is that
+ * of PyThreadState.cframe and whose base is not the stack pointer: the store that links a new
+ * _PyCFrame before it is filled in. Return: its offset in the function, 0 when there is none.
+ */
+static uint32_t cframe_link_find(const struct elf_file *elf, const struct python_runtime *runtime,
+				 uint64_t eval_vaddr)
+{
+	const uint8_t *code = elf_file_at(elf, eval_vaddr, PROLOGUE_BYTES);
+	const uint8_t displacement = (uint8_t)runtime->layout.walk.tstate_frame;
+
+	for (uint32_t i = 0; code && i + 5 <= PROLOGUE_BYTES; i++) {
+		const uint8_t rex = code[i];
+		const uint8_t modrm = code[i + 2];
+		const bool has_sib = (modrm & 7) == 4;
+
+		/* REX.W, mov r/m64 <- r64, base + disp8 */
+		if ((rex & 0xf8) != 0x48 || code[i + 1] != 0x89 || modrm >> 6 != 1)
+			continue;
+		if (has_sib && (code[i + 3] != 0x24 || !(rex & 1))) /* only r12 */
+			continue;
+		if (code[i + 3 + has_sib] == displacement)
+			return i + 4 + has_sib;
+	}
+	return 0;
+}
+
+static void eval_find(const struct elf_file *elf, struct python_runtime *runtime)
+{
+	uint64_t vaddr = symbol_vaddr(elf, "_PyEval_EvalFrameDefault");
+	uint32_t linked = vaddr && runtime->layout.walk.has_cframe
+			      ? cframe_link_find(elf, runtime, vaddr)
+			      : 0;
+
+	runtime->eval_linked_vaddr = linked ? vaddr + linked : 0;
+}
+
 int python_runtime_detect(const struct elf_file *elf, const char *path, struct python_runtime *ret)
 {
 	struct elf_section section = {0};
@@ -186,10 +223,10 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 		memcpy(&ret->version_hex, section.bytes + 8, 4);
 	if (!ret->version_hex)
 		ret->version_hex = version_from_name(path);
-	ret->eval_vaddr = symbol_vaddr(elf, "_PyEval_EvalFrameDefault");
 	if (python_layout_find(ret->version_hex, section.bytes, section.bytes ? section.nr : 0,
 			       &ret->layout) == 0) {
 		ret->is_walkable = true;
+		eval_find(elf, ret);
 		tls_find(elf, ret);
 	}
 	return 0;

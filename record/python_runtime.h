@@ -18,8 +18,9 @@ struct python_runtime {
 	bool is_walkable;     /* layout is set */
 	struct python_layout layout;
 	uint64_t runtime_vaddr; /* _PyRuntime */
-	uint64_t eval_vaddr;	/* _PyEval_EvalFrameDefault; 0: not found */
-	uint32_t tls_kind;	/* enum pyrec_tls_kind of _Py_tss_tstate (3.12 and newer) */
+	/* In the evaluation function, behind the store to tstate->cframe; 0: none found. */
+	uint64_t eval_linked_vaddr;
+	uint32_t tls_kind; /* enum pyrec_tls_kind of _Py_tss_tstate (3.12 and newer) */
 	int64_t tls_offset;
 	uint64_t tls_module_vaddr; /* PYREC_TLS_DYNAMIC: the DTPMOD64 word */
 };

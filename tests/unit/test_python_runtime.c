@@ -140,7 +140,7 @@ static void test_cookie(void **state)
 	assert_true(runtime.is_walkable);
 	assert_int_equal(runtime.version_hex, 0x030d05f0);
 	assert_int_equal(runtime.runtime_vaddr, vaddr);
-	assert_int_equal(runtime.eval_vaddr, 0x400123);
+	assert_int_equal(runtime.eval_linked_vaddr, 0); /* 3.13 has no cframes */
 	assert_int_equal(runtime.layout.runtime_key, 2160);
 }
 
