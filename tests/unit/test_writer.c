@@ -61,21 +61,11 @@ ssize_t pwrite(int fd, const void *bytes, size_t nr, off_t offset)
 	return syscall(SYS_pwrite64, fd, bytes, nr, offset);
 }
 
-ssize_t pwrite64(int fd, const void *bytes, size_t nr, off_t offset)
-{
-	return pwrite(fd, bytes, nr, offset);
-}
-
 int ftruncate(int fd, off_t length)
 {
 	if (disk.limit >= 0 && disk.is_killed && disk.calls_nr > disk.limit)
 		return 0;
 	return (int)syscall(SYS_ftruncate, fd, length);
-}
-
-int ftruncate64(int fd, off_t length)
-{
-	return ftruncate(fd, length);
 }
 
 int fdatasync(int fd)
