@@ -86,7 +86,7 @@ static void assert_text(const struct pyrec_layout *layout, uint64_t unicode, con
 	uint64_t nr;
 	__u16 start;
 
-	assert_int_equal(read_user(walk.object, WALK_UNICODE_HEAD_BYTES, unicode), 0);
+	assert_int_equal(read_user(walk.object, PYREC_UNICODE_HEAD_BYTES, unicode), 0);
 	nr = walk_text_place(&walk, layout, &start);
 	bytes = process_image_at(image, unicode + start, nr);
 	assert_non_null(bytes);
