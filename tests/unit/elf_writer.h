@@ -62,9 +62,9 @@ static inline uint64_t elf_writer_section(struct elf_writer *writer, const char 
 	    .sh_size = nr,
 	    .sh_addralign = 16,
 	};
-	strbuf_append(&writer->section_names, name, strlen(name) + 1);
 	if (type != SHT_NOBITS)
 		strbuf_append(&writer->body, bytes, nr);
+	strbuf_append(&writer->section_names, name, strlen(name) + 1);
 	return section->sh_addr;
 }
 
