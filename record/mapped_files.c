@@ -12,13 +12,12 @@
 
 enum { FAILURES_MAX = 16 }; /* to open one file, before it is left alone */
 
-/* How a memory map identifies a file: one of the two, as it comes. */
+/* How a memory map identifies a file. Inodes are reused: the path tells most of those apart. */
 struct file_key {
 	uint64_t inode;
 	uint32_t device_major;
 	uint32_t device_minor;
-	uint8_t build_id[20];
-	uint8_t padding[4];
+	uint64_t path_hash;
 };
 
 struct file_entry {
@@ -66,35 +65,44 @@ void mapped_files_destroy(struct mapped_files *files)
 	free(files);
 }
 
+/* A mapping as both sources tell it. */
+struct file_place {
+	uint32_t pid;
+	uint64_t start;
+	uint64_t end;
+	uint64_t inode;
+	const char *path;
+	bool is_deleted;
+};
+
+/* The file of that path, unless another one has taken the path since (an upgrade). */
+static int file_open_path(const char *path, uint64_t inode)
+{
+	auto_close_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
+
+	if (fd < 0 || fstat(fd, &status) || status.st_ino != inode)
+		return -1;
+	return no_close_fd(fd);
+}
+
 /*
- * Through the mapping itself (also when the path is gone or belongs to another mount namespace);
- * that needs more privilege than the path under the process's root. @path is NULL when another file
- * may stand there by now.
+ * Through the mapping itself, also when the path is gone or belongs to another mount namespace;
+ * that needs more privilege than the path under the process's root. Return: descriptor or -1.
  */
-static int file_open(uint32_t pid, const char *path, uint64_t start, uint64_t end)
+static int file_open(const struct file_place *place)
 {
 	char name[4096 + 64];
 	int fd;
 
-	snprintf(name, sizeof(name), "/proc/%u/map_files/%llx-%llx", pid, (unsigned long long)start,
-		 (unsigned long long)end);
+	snprintf(name, sizeof(name), "/proc/%u/map_files/%llx-%llx", place->pid,
+		 (unsigned long long)place->start, (unsigned long long)place->end);
 	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 || !path)
+	if (fd >= 0 || place->is_deleted)
 		return fd;
-	snprintf(name, sizeof(name), "/proc/%u/root%s", pid, path);
-	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	return fd;
-}
-
-/* The kernel told the mapping's build id: a file with another one only took its path. */
-static bool mapped_file_is_other(const struct file_key *key, const uint8_t build_id[20])
-{
-	static const uint8_t none[sizeof(key->build_id)];
-
-	return memcmp(key->build_id, none, sizeof(none)) != 0 &&
-	       memcmp(key->build_id, build_id, sizeof(key->build_id)) != 0;
+	snprintf(name, sizeof(name), "/proc/%u/root%s", place->pid, place->path);
+	fd = file_open_path(name, place->inode);
+	return fd >= 0 ? fd : file_open_path(place->path, place->inode);
 }
 
 static int mapped_file_learn(struct mapped_file *file, const struct elf_file *elf)
@@ -118,22 +126,16 @@ static int mapped_file_learn(struct mapped_file *file, const struct elf_file *el
 }
 
 /* Fill what the ELF file tells. Anything missing only means that less is known. */
-static int mapped_file_look(struct mapped_file *file, const struct file_key *key, int fd)
+static int mapped_file_look(struct mapped_file *file, int fd)
 {
-	uint8_t build_id[20] = {0};
 	struct elf_file *elf;
 	struct stat status;
-	int error = 0;
+	int error;
 
 	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode) || elf_file_open(fd, &elf))
 		return 0;
-	file->build_id_nr = elf_file_build_id(elf, build_id);
-	if (mapped_file_is_other(key, build_id)) {
-		file->build_id_nr = sizeof(build_id);
-	} else {
-		memcpy(file->build_id, build_id, sizeof(build_id));
-		error = mapped_file_learn(file, elf);
-	}
+	file->build_id_nr = elf_file_build_id(elf, file->build_id);
+	error = mapped_file_learn(file, elf);
 	elf_file_close(elf);
 	return error;
 }
@@ -153,21 +155,6 @@ static int mapped_files_remember(struct mapped_files *files, const struct file_k
 		return -ENOMEM;
 	}
 	return 0;
-}
-
-/* A file seen under the other kind of key is the same file: same build id, same path. */
-static struct mapped_file *mapped_files_find_same(struct mapped_files *files,
-						  const struct mapped_file *fresh)
-{
-	for (size_t i = 0; i < files->nr; i++) {
-		struct mapped_file *file = files->files[i];
-
-		if (fresh->build_id_nr && file->build_id_nr == fresh->build_id_nr &&
-		    memcmp(file->build_id, fresh->build_id, fresh->build_id_nr) == 0 &&
-		    strcmp(file->path, fresh->path) == 0)
-			return file;
-	}
-	return NULL;
 }
 
 static int mapped_files_keep(struct mapped_files *files, struct mapped_file *file)
@@ -193,10 +180,6 @@ static struct mapped_file *mapped_file_create(const struct file_key *key, const 
 	    .device_major = key->device_major,
 	    .device_minor = key->device_minor,
 	};
-	memcpy(file->build_id, key->build_id, sizeof(file->build_id));
-	for (size_t i = 0; i < sizeof(file->build_id); i++)
-		if (file->build_id[i])
-			file->build_id_nr = sizeof(file->build_id);
 	if (!file->path) {
 		free(file);
 		return NULL;
@@ -208,77 +191,61 @@ static int mapped_files_add(struct mapped_files *files, const struct file_key *k
 			    const char *path, struct mapped_file **ret)
 {
 	struct mapped_file *file = mapped_file_create(key, path);
-	struct mapped_file *same;
-	int error;
+	int error = file ? mapped_file_look(file, fd) : -ENOMEM;
 
-	if (!file)
-		return -ENOMEM;
-	error = mapped_file_look(file, key, fd);
-	same = error ? NULL : mapped_files_find_same(files, file);
-	if (same) {
-		mapped_file_destroy(file);
-		*ret = same;
-		return mapped_files_remember(files, key, same);
-	}
 	if (!error)
 		error = mapped_files_keep(files, file);
 	if (error) {
-		mapped_file_destroy(file);
+		if (file)
+			mapped_file_destroy(file);
 		return error;
 	}
 	*ret = file;
 	return mapped_files_remember(files, key, file);
 }
 
-/* A mapping as both sources tell it. */
-struct file_place {
-	uint32_t pid;
-	uint64_t start;
-	uint64_t end;
-	const char *path;
-	bool is_deleted;
-};
-
-static int mapped_files_resolve(struct mapped_files *files, const struct file_key *key,
-				const struct file_place *place, struct mapped_file **ret)
+static int mapped_files_resolve(struct mapped_files *files, uint32_t device_major,
+				uint32_t device_minor, const struct file_place *place,
+				struct mapped_file **ret)
 {
+	const struct file_key key = {
+	    .inode = place->inode,
+	    .device_major = device_major,
+	    .device_minor = device_minor,
+	    .path_hash = hash_bytes(place->path, strlen(place->path), 0),
+	};
 	struct file_entry *entry;
 	auto_close_fd int fd = -1;
 
-	HASH_FIND(hh, files->entries, key, sizeof(*key), entry);
+	if (place->path[0] != '/' || strncmp(place->path, "//anon", 6) == 0 || place->inode == 0)
+		return -ENOENT;
+	HASH_FIND(hh, files->entries, &key, sizeof(key), entry);
 	if (entry && (entry->file->is_readable || entry->file->failures_nr == FAILURES_MAX)) {
 		*ret = entry->file;
 		return 0;
 	}
-	fd = file_open(place->pid, place->is_deleted ? NULL : place->path, place->start,
-		       place->end);
+	fd = file_open(place);
 	if (!entry)
-		return mapped_files_add(files, key, fd, place->path, ret);
+		return mapped_files_add(files, &key, fd, place->path, ret);
 	/* The process that showed it first was gone too soon; this one may not be. */
 	entry->file->failures_nr++;
 	*ret = entry->file;
-	return mapped_file_look(entry->file, key, fd);
+	return mapped_file_look(entry->file, fd);
 }
 
 int mapped_files_get(struct mapped_files *files, uint32_t pid, const struct proc_map *map,
 		     struct mapped_file **ret)
 {
-	const struct file_key key = {
-	    .inode = map->inode,
-	    .device_major = map->device_major,
-	    .device_minor = map->device_minor,
-	};
 	const struct file_place place = {
 	    .pid = pid,
 	    .start = map->start,
 	    .end = map->end,
+	    .inode = map->inode,
 	    .path = map->path,
 	    .is_deleted = map->is_deleted,
 	};
 
-	if (map->path[0] != '/' || map->inode == 0)
-		return -ENOENT;
-	return mapped_files_resolve(files, &key, &place, ret);
+	return mapped_files_resolve(files, map->device_major, map->device_minor, &place, ret);
 }
 
 int mapped_files_get_by_record(struct mapped_files *files, const struct record_mmap *mmap,
@@ -288,28 +255,27 @@ int mapped_files_get_by_record(struct mapped_files *files, const struct record_m
 	    .pid = mmap->pid,
 	    .start = mmap->start,
 	    .end = mmap->start + mmap->bytes,
+	    .inode = mmap->inode,
 	    .path = mmap->path,
 	};
-	struct file_key key = {0};
 
-	if (mmap->path[0] != '/' || strncmp(mmap->path, "//anon", 6) == 0 ||
-	    (!mmap->build_id_nr && mmap->inode == 0))
-		return -ENOENT;
-	if (mmap->build_id_nr) {
-		memcpy(key.build_id, mmap->build_id, mmap->build_id_nr);
-	} else {
-		key.inode = mmap->inode;
-		key.device_major = mmap->device_major;
-		key.device_minor = mmap->device_minor;
-	}
-	return mapped_files_resolve(files, &key, &place, ret);
+	return mapped_files_resolve(files, mmap->device_major, mmap->device_minor, &place, ret);
 }
 
 void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uint64_t end)
 {
 	file->is_used = true;
-	if (file->is_readable && file->fd < 0)
-		file->fd = file_open(pid, file->path, start, end);
+	if (file->is_readable && file->fd < 0) {
+		const struct file_place place = {
+		    .pid = pid,
+		    .start = start,
+		    .end = end,
+		    .inode = file->inode,
+		    .path = file->path,
+		};
+
+		file->fd = file_open(&place);
+	}
 }
 
 int mapped_file_bias(const struct mapped_file *file, uint64_t start, uint64_t file_offset,

@@ -38,12 +38,12 @@ void mapped_files_destroy(struct mapped_files *files);
 /**
  * The file behind one mapping of a process; opened through /proc/@pid (map_files, else root) when
  * not known yet. Return: 0; -ENOENT: not a file (anonymous, "[stack]"); -ENOMEM. A file
- * that cannot be opened (also one whose path another build took) is returned with is_readable
+ * that cannot be opened (also one whose path another file took) is returned with is_readable
  * false and tried again when the next process maps it. Owned by @files.
  */
 must_check int mapped_files_get(struct mapped_files *files, uint32_t pid,
 				const struct proc_map *map, struct mapped_file **ret);
-/** The same for a memory-map record of the side-band. */
+/** The same for a memory-map record of the side-band, which has no build id. */
 must_check int mapped_files_get_by_record(struct mapped_files *files,
 					  const struct record_mmap *mmap, struct mapped_file **ret);
 

@@ -493,9 +493,23 @@ int processes_scan(struct processes *processes)
 
 /* ---- Side-band ---- */
 
-static int on_mmap(struct processes *processes, const struct record_mmap *mmap,
-		   const struct perf_event_header *header)
+/* The kernel's record with the build id that it does not tell. */
+static int emit_kernel_map(struct processes *processes, const struct record *record,
+			   const struct mapped_file *file)
 {
+	struct record told = *record;
+
+	told.id.id = PERF_WRITER_EVENT_ID;
+	if (file && file->build_id_nr) {
+		told.mmap.build_id_nr = file->build_id_nr;
+		memcpy(told.mmap.build_id, file->build_id, sizeof(told.mmap.build_id));
+	}
+	return output_record(processes->options.output, &told);
+}
+
+static int on_mmap(struct processes *processes, const struct record *record)
+{
+	const struct record_mmap *mmap = &record->mmap;
 	struct process *process = processes_find(processes, mmap->pid);
 	struct mapped_file *file;
 
@@ -517,7 +531,7 @@ static int on_mmap(struct processes *processes, const struct record_mmap *mmap,
 		if (mapped_file_bias(file, mmap->start, mmap->file_offset, &bias) == 0)
 			emit_data_segments(processes, mmap->pid, bias, file);
 	}
-	return output_kernel_record(processes->options.output, header);
+	return emit_kernel_map(processes, record, file);
 }
 
 static int on_comm(struct processes *processes, const struct record *record,
@@ -603,7 +617,7 @@ int processes_on_record(struct processes *processes, const struct perf_event_hea
 		return 0;
 	switch (record.type) {
 	case PERF_RECORD_MMAP2:
-		return on_mmap(processes, &record.mmap, header);
+		return on_mmap(processes, &record);
 	case PERF_RECORD_COMM:
 		return on_comm(processes, &record, header);
 	case PERF_RECORD_FORK:

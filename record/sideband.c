@@ -41,7 +41,7 @@ const struct record_layout *sideband_layout(void)
 	return &layout;
 }
 
-static int sideband_open_event(int cpu, bool with_build_id)
+static int sideband_open_event(int cpu)
 {
 	struct perf_event_attr attr = {
 	    .type = PERF_TYPE_SOFTWARE,
@@ -54,7 +54,6 @@ static int sideband_open_event(int cpu, bool with_build_id)
 	    .comm = 1,
 	    .comm_exec = 1,
 	    .task = 1,
-	    .build_id = with_build_id,
 	    .watermark = 1,
 	    .wakeup_watermark = 1,
 	    .use_clockid = 1,
@@ -70,9 +69,7 @@ static int sideband_open_ring(struct sideband *sideband, struct sideband_ring *r
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	void *mapped;
 
-	ring->fd = sideband_open_event(cpu, true);
-	if (ring->fd < 0 && errno == EINVAL) /* before Linux 5.12 */
-		ring->fd = sideband_open_event(cpu, false);
+	ring->fd = sideband_open_event(cpu);
 	if (ring->fd < 0 && errno == ENODEV)
 		return 0;
 	if (ring->fd < 0) {
@@ -150,13 +147,23 @@ sideband_record(const struct sideband *sideband, const struct sideband_ring *rin
 	size_t from = at & (sideband->data_bytes - 1);
 	const struct perf_event_header *header = (const void *)(ring->data + from);
 	size_t first = sideband->data_bytes - from;
+	struct perf_event_header *copy = (void *)sideband->record;
 
-	if (header->size <= first)
+	/*
+	 * We ask for no build ids: on a machine where any listener does, Linux (seen in 6.18) marks
+	 * the records of all others as bearing one although they bear device and inode. That ends
+	 * other people's perf record; and when another tool asks, the mark in ours is false.
+	 */
+	if (header->size <= first &&
+	    !(header->type == PERF_RECORD_MMAP2 && header->misc & PERF_RECORD_MISC_MMAP_BUILD_ID))
 		return header;
-	memcpy(sideband->record, header, first);
-	memcpy((uint8_t *)sideband->record + first, ring->data,
-	       ((const struct perf_event_header *)sideband->record)->size - first);
-	return (void *)sideband->record;
+	if (first > header->size)
+		first = header->size;
+	memcpy(copy, header, first);
+	memcpy((uint8_t *)copy + first, ring->data, copy->size - first);
+	if (copy->type == PERF_RECORD_MMAP2)
+		copy->misc &= (uint16_t)~PERF_RECORD_MISC_MMAP_BUILD_ID;
+	return copy;
 }
 
 static int sideband_drain_ring(struct sideband *sideband, struct sideband_ring *ring,
