@@ -34,23 +34,31 @@ static struct mapped_file *get(struct mapped_files *files, const struct proc_map
 	return file;
 }
 
-/* As the kernel tells a mapping; with a build id there is no inode. */
+/* As the kernel tells a mapping of the file with @inode. */
 static struct mapped_file *get_by_record(struct mapped_files *files, const struct mapped_elf *elf,
-					 uint8_t build_id)
+					 uint64_t inode)
 {
-	struct record_mmap mmap = {
+	const struct record_mmap mmap = {
 	    .pid = (uint32_t)getpid(),
 	    .start = (uint64_t)(uintptr_t)elf->start,
 	    .bytes = elf->nr,
-	    .build_id_nr = 20,
+	    .inode = inode,
+	    .device_major = 8,
 	    .path = elf->path,
 	};
 	struct mapped_file *file = NULL;
 
-	memset(mmap.build_id, build_id, sizeof(mmap.build_id));
 	assert_int_equal(mapped_files_get_by_record(files, &mmap, &file), 0);
 	assert_non_null(file);
 	return file;
+}
+
+static uint64_t inode_of(const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return status.st_ino;
 }
 
 static void is_of_build(const struct mapped_file *file, uint8_t build_id)
@@ -86,7 +94,9 @@ static void test_python(void **state)
 	assert_int_equal(file->segments_nr, 1);
 	assert_int_equal(file->inode, map.inode);
 	assert_ptr_equal(get(files, &map), file);
-	assert_ptr_equal(get_by_record(files, &elf, 0xab), file);
+	map.device_major = 8; /* the same file as the side-band tells it */
+	map.device_minor = 0;
+	assert_ptr_equal(get_by_record(files, &elf, map.inode), get(files, &map));
 	mapped_files_destroy(files);
 	mapped_elf_remove(&elf);
 }
@@ -145,12 +155,13 @@ static void test_gone(void **state)
 {
 	const struct mapped_elf elf = {.path = "/nowhere/libpython3.13.so.1.0"};
 	struct mapped_files *files = files_make();
-	struct mapped_file *file = get_by_record(files, &elf, 0x77);
+	struct mapped_file *file = get_by_record(files, &elf, 77);
 
 	(void)state;
 	assert_false(file->is_readable);
 	assert_null(file->runtime);
-	is_of_build(file, 0x77);
+	assert_int_equal(file->build_id_nr, 0);
+	assert_int_equal(file->inode, 77);
 	mapped_file_use(file, (uint32_t)getpid(), 0, 0);
 	assert_true(file->is_used);
 	assert_int_equal(file->fd, -1);
@@ -165,17 +176,19 @@ static void test_readable_later(void **state)
 	struct mapped_elf elf;
 	struct mapped_file *file;
 	char away[80];
+	uint64_t inode;
 
 	(void)state;
 	elf_writer_python(&writer, VERSION, 0x66);
 	mapped_elf_save(&elf, &writer, "x");
+	inode = inode_of(elf.path);
 	snprintf(away, sizeof(away), "%s.away", elf.path);
 	assert_int_equal(rename(elf.path, away), 0);
-	file = get_by_record(files, &elf, 0x66);
+	file = get_by_record(files, &elf, inode);
 	assert_false(file->is_readable);
 	mapped_file_use(file, (uint32_t)getpid(), 0, 0);
 	assert_int_equal(rename(away, elf.path), 0);
-	assert_ptr_equal(get_by_record(files, &elf, 0x66), file);
+	assert_ptr_equal(get_by_record(files, &elf, inode), file);
 	assert_true(file->is_readable);
 	assert_non_null(file->runtime);
 	is_of_build(file, 0x66);
@@ -185,23 +198,25 @@ static void test_readable_later(void **state)
 	mapped_elf_remove(&elf);
 }
 
-/* An upgrade put another build at the path of a running one. */
+/* An upgrade put another file at the path of a running one: that one is not what is mapped. */
 static void test_replaced(void **state)
 {
 	struct mapped_files *files = files_make();
 	struct elf_writer writer;
 	struct mapped_elf elf;
 	struct mapped_file *file;
+	uint64_t inode;
 
 	(void)state;
 	elf_writer_python(&writer, VERSION, 0x22);
 	mapped_elf_save(&elf, &writer, "x");
-	file = get_by_record(files, &elf, 0x11);
+	inode = inode_of(elf.path);
+	file = get_by_record(files, &elf, inode + 1);
 	assert_false(file->is_readable);
 	assert_null(file->runtime);
-	is_of_build(file, 0x11);
-	assert_ptr_not_equal(get_by_record(files, &elf, 0x22), file);
-	assert_true(get_by_record(files, &elf, 0x22)->is_readable);
+	assert_int_equal(file->build_id_nr, 0);
+	assert_ptr_not_equal(get_by_record(files, &elf, inode), file);
+	assert_true(get_by_record(files, &elf, inode)->is_readable);
 	mapped_files_destroy(files);
 	mapped_elf_remove(&elf);
 }
@@ -232,7 +247,7 @@ static void test_other_files(void **state)
 	struct mapped_files *files = files_make();
 	char folder[] = "/tmp/pyrec-files-XXXXXX";
 	char text[64], fifo[64];
-	struct proc_map map = {.start = 4096, .end = 8192, .inode = 1};
+	struct proc_map map = {.start = 4096, .end = 8192};
 	FILE *file;
 
 	(void)state;
@@ -245,12 +260,13 @@ static void test_other_files(void **state)
 	fclose(file);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	map.path = text;
+	map.inode = inode_of(text);
 	assert_false(get(files, &map)->is_readable);
 	map.path = fifo;
-	map.inode = 2;
+	map.inode = inode_of(fifo);
 	assert_false(get(files, &map)->is_readable);
 	map.path = folder;
-	map.inode = 3;
+	map.inode = inode_of(folder);
 	assert_false(get(files, &map)->is_readable);
 	mapped_files_destroy(files);
 	unlink(text);

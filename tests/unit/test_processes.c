@@ -424,6 +424,9 @@ static void test_exec(void **state)
 
 static void mmap_send(struct bench *bench)
 {
+	struct stat status;
+
+	assert_int_equal(stat(bench->elf.path, &status), 0);
 	const struct record record = {
 	    .type = PERF_RECORD_MMAP2,
 	    .id = {.pid = (uint32_t)bench->child, .time_ns = when(true)},
@@ -432,9 +435,7 @@ static void mmap_send(struct bench *bench)
 		     .start = fake_start(bench->child, bench->elf.path),
 		     .bytes = bench->elf.nr,
 		     .prot = PROT_READ | PROT_EXEC,
-		     .build_id_nr = 20,
-		     .build_id = {0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99,
-				  0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99, 0x99},
+		     .inode = status.st_ino,
 		     .path = bench->elf.path},
 	};
 
