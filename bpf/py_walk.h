@@ -98,26 +98,40 @@ walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address)
 	return block == ~0ULL ? 0 : block; /* TLS_DTV_UNALLOCATED */
 }
 
-/* The thread's PyThreadState: the attached one, else the one bound to the thread by its key. */
-walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 fs)
+/*
+ * The thread's PyThreadState: the attached one, else the one bound to the thread by its key. @flags
+ * gets what that tells of the GIL (enum pyrec_sample_flags): a thread is attached while it holds
+ * it.
+ */
+walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 fs, __u32 *flags)
 {
 	__u64 tstate = 0;
+	__u64 attached = 0;
 	__u64 key = 0;
+	int is_told = 0;
 
 	if (process->tls_kind == PYREC_TLS_STATIC) {
-		if (read_user(&tstate, 8, fs + process->tls_offset))
-			tstate = 0;
+		is_told = !read_user(&tstate, 8, fs + process->tls_offset);
 	} else if (process->tls_kind == PYREC_TLS_DYNAMIC) {
 		__u64 block = walk_dynamic_tls(fs, process->tls_module_address);
 
-		if (!block || read_user(&tstate, 8, block + process->tls_offset))
-			tstate = 0;
+		is_told = block && !read_user(&tstate, 8, block + process->tls_offset);
 	}
+	if (is_told)
+		*flags |= PYREC_SAMPLE_GIL_KNOWN | (tstate ? PYREC_SAMPLE_HOLDS_GIL : 0);
+	else
+		tstate = 0;
 	if (tstate || !process->key_address)
 		return tstate;
 	if (read_user(&key, 8, process->key_address) || !(__u32)key)
 		return 0;
-	return walk_glibc_specific(fs, (__u32)(key >> 32));
+	tstate = walk_glibc_specific(fs, (__u32)(key >> 32));
+	/* 3.11 and older: one variable for the whole process. */
+	if (tstate && process->current_address &&
+	    !read_user(&attached, 8, process->current_address))
+		*flags |= PYREC_SAMPLE_GIL_KNOWN |
+			  (attached == tstate ? PYREC_SAMPLE_HOLDS_GIL : 0);
+	return tstate;
 }
 
 walk_inline void walk_stop(struct walk *walk, __u32 status)

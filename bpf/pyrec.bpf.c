@@ -529,7 +529,7 @@ static inline void py_walk_begin(struct scratch *s)
 	if (!layout)
 		return;
 	s->layout = *layout;
-	tstate = walk_thread_state(&s->process, s->fs);
+	tstate = walk_thread_state(&s->process, s->fs, &s->sample.head.flags);
 	if (!tstate) {
 		s->walk.status = PYREC_WALK_NO_THREAD_STATE;
 		return;

@@ -96,6 +96,7 @@ struct pyrec_process {
 	__u32 tls_kind;
 	__s64 tls_offset;
 	__u64 tls_module_address; /* of the DTPMOD64 word */
+	__u64 current_address;	  /* of gilstate.tstate_current (3.7 to 3.11); 0: none */
 	__u64 key_address;	  /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */
 	/* In _PyEval_EvalFrameDefault, behind the store to tstate->cframe; 0: unknown, no cframes.
 	 */

@@ -42,7 +42,8 @@ static const struct python_layout layout_3_11 = {
 	    .entry_value = 1,
 	    .entry_is_frame = 1,
 	},
-    .runtime_key = 592, /* gilstate.autoTSSkey */
+    .runtime_key = 592,	    /* gilstate.autoTSSkey */
+    .runtime_current = 576, /* gilstate.tstate_current */
 };
 
 static const struct python_layout layout_3_12 = {

@@ -18,6 +18,7 @@ struct python_layout {
 	struct pyrec_layout walk;
 	/* In _PyRuntime: the Py_tss_t that holds the key of the thread-bound PyThreadState. */
 	uint32_t runtime_key;
+	uint32_t runtime_current; /* gilstate.tstate_current; 0: the version has a TLS variable */
 };
 
 /**

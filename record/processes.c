@@ -326,6 +326,9 @@ static int process_hand_over(struct processes *processes, struct process *proces
 		entry.tls_module_address = image->python_bias + runtime->tls_module_vaddr;
 		entry.key_address = image->python_bias + runtime->runtime_vaddr +
 				    runtime->layout.runtime_key;
+		if (runtime->layout.runtime_current)
+			entry.current_address = image->python_bias + runtime->runtime_vaddr +
+						runtime->layout.runtime_current;
 		if (runtime->eval_linked_vaddr)
 			entry.eval_linked = image->python_bias + runtime->eval_linked_vaddr;
 	}

@@ -45,9 +45,12 @@ static uint64_t symbol_vaddr(const struct elf_file *elf, const char *name)
 	return elf_file_find_symbol(elf, name, &symbol) ? 0 : symbol.vaddr;
 }
 
-/* A shared object's dynamic TLS: the relocation without a symbol that is filled with its own
- * module number (R_X86_64_DTPMOD64). */
-static uint64_t tls_module_word(const struct elf_file *elf)
+/*
+ * A shared object's dynamic TLS: a word without a symbol that is filled with the object's own
+ * module number (R_X86_64_DTPMOD64). @wanted: that word only; 0: the first one. Return: 0 when
+ * there is none.
+ */
+static uint64_t tls_module_word(const struct elf_file *elf, uint64_t wanted)
 {
 	struct elf_section relocations;
 	struct bytes_cursor cursor;
@@ -60,7 +63,8 @@ static uint64_t tls_module_word(const struct elf_file *elf)
 		uint64_t info = bytes_get_u64(&cursor);
 
 		(void)bytes_get_u64(&cursor);
-		if (ELF64_R_TYPE(info) == R_X86_64_DTPMOD64 && ELF64_R_SYM(info) == 0)
+		if (ELF64_R_TYPE(info) == R_X86_64_DTPMOD64 && ELF64_R_SYM(info) == 0 &&
+		    (!wanted || vaddr == wanted))
 			return vaddr;
 	}
 	return 0;
@@ -106,43 +110,106 @@ static int tls_static_offset(const struct elf_file *elf, uint64_t in_block, int6
 	return 0;
 }
 
+/* Machine code of one function. */
+struct code_range {
+	uint64_t vaddr;
+	const uint8_t *bytes;
+	size_t nr;
+};
+
+static bool code_is(const struct code_range *code, size_t at, const char *pattern, size_t nr)
+{
+	return at + nr <= code->nr && memcmp(code->bytes + at, pattern, nr) == 0;
+}
+
+static int32_t code_displacement(const struct code_range *code, size_t at)
+{
+	int32_t value;
+
+	memcpy(&value, code->bytes + at, sizeof(value));
+	return value;
+}
+
+/* mov %fs:disp32,%rax */
+static void tls_decode_static(const struct code_range *code, struct python_runtime *runtime)
+{
+	for (size_t i = 0; i + 9 <= code->nr; i++) {
+		if (!code_is(code, i, "\x64\x48\x8b\x04\x25", 5))
+			continue;
+		runtime->tls_offset = code_displacement(code, i + 5);
+		if (runtime->tls_offset < 0) /* else the thread's own head, such as the canary */
+			runtime->tls_kind = PYREC_TLS_STATIC;
+		return;
+	}
+}
+
+/* The displacement of mov disp(%rax),%rax at @at or behind. */
+static int tls_decode_load(const struct code_range *code, size_t at, int32_t *ret)
+{
+	for (; at < code->nr; at++) {
+		if (code_is(code, at, "\x48\x8b\x00", 3)) {
+			*ret = 0;
+			return 0;
+		}
+		if (code_is(code, at, "\x48\x8b\x40", 3) && at + 4 <= code->nr) {
+			*ret = (int8_t)code->bytes[at + 3];
+			return 0;
+		}
+		if (code_is(code, at, "\x48\x8b\x80", 3) && at + 7 <= code->nr) {
+			*ret = code_displacement(code, at + 3);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 /*
- * A stripped file keeps no name for the TLS variable, but _PyThreadState_GetCurrent() is exported
- * and does nothing but load it: mov %fs:disp32,%rax in a main program; in a shared object
- * lea GOT(%rip),%rdi; call __tls_get_addr; mov disp8(%rax),%rax.
+ * lea GOT(%rip),%rdi; call __tls_get_addr; mov disp(%rax),%rax. The GOT has the module number and
+ * the offset of the variable, or 0 when the displacement alone tells that.
  */
+static void tls_decode_dynamic(const struct elf_file *elf, const struct code_range *code,
+			       struct python_runtime *runtime)
+{
+	for (size_t i = 0; i + 7 <= code->nr; i++) {
+		const uint8_t *in_block;
+		int32_t displacement;
+		uint64_t offset;
+		uint64_t word;
+
+		if (!code_is(code, i, "\x48\x8d\x3d", 3))
+			continue;
+		word = code->vaddr + i + 7 + (uint64_t)(int64_t)code_displacement(code, i + 3);
+		in_block = elf_file_at(elf, word + 8, 8);
+		if (!word || !in_block || !tls_module_word(elf, word) ||
+		    tls_decode_load(code, i + 7, &displacement))
+			return;
+		memcpy(&offset, in_block, sizeof(offset));
+		runtime->tls_kind = PYREC_TLS_DYNAMIC;
+		runtime->tls_offset = (int64_t)(offset + (uint64_t)(int64_t)displacement);
+		runtime->tls_module_vaddr = word;
+		return;
+	}
+}
+
+/* A stripped file keeps no name for the TLS variable, but _PyThreadState_GetCurrent() is exported
+ * and does nothing but load it. */
 static void tls_decode(const struct elf_file *elf, struct python_runtime *runtime)
 {
-	static const uint8_t load_fs[] = {0x64, 0x48, 0x8b, 0x04, 0x25};
-	static const uint8_t load_block[] = {0x48, 0x8b, 0x40};
 	struct elf_symbol symbol;
-	const uint8_t *code;
-	int32_t displacement;
-	size_t nr;
+	struct code_range code;
 
 	if (elf_file_find_symbol(elf, "_PyThreadState_GetCurrent", &symbol))
 		return;
+	code.vaddr = symbol.vaddr;
 	/* Not beyond its end: what the next function loads is something else. */
-	nr = symbol.bytes < DECODE_BYTES ? symbol.bytes : DECODE_BYTES;
-	code = elf_file_at(elf, symbol.vaddr, nr);
-	for (size_t i = 0; code && i < nr; i++) {
-		if (i + sizeof(load_fs) + 4 <= nr &&
-		    memcmp(code + i, load_fs, sizeof(load_fs)) == 0) {
-			memcpy(&displacement, code + i + sizeof(load_fs), 4);
-			if (displacement >= 0) /* the thread's own head, such as the canary */
-				return;
-			runtime->tls_kind = PYREC_TLS_STATIC;
-			runtime->tls_offset = displacement;
-			return;
-		}
-		if (i + sizeof(load_block) + 1 <= nr &&
-		    memcmp(code + i, load_block, sizeof(load_block)) == 0 &&
-		    (runtime->tls_module_vaddr = tls_module_word(elf)) != 0) {
-			runtime->tls_kind = PYREC_TLS_DYNAMIC;
-			runtime->tls_offset = (int8_t)code[i + sizeof(load_block)];
-			return;
-		}
-	}
+	code.nr = symbol.bytes < DECODE_BYTES ? symbol.bytes : DECODE_BYTES;
+	code.bytes = elf_file_at(elf, symbol.vaddr, code.nr);
+	if (!code.bytes)
+		return;
+	if (is_main_program(elf))
+		tls_decode_static(&code, runtime);
+	else
+		tls_decode_dynamic(elf, &code, runtime);
 }
 
 /* Where _Py_tss_tstate (3.12 and newer) of a thread is. Without it the pthread key serves. */
@@ -160,7 +227,7 @@ static void tls_find(const struct elf_file *elf, struct python_runtime *runtime)
 		if (tls_static_offset(elf, search.offset, &runtime->tls_offset) == 0)
 			runtime->tls_kind = PYREC_TLS_STATIC;
 	} else {
-		runtime->tls_module_vaddr = tls_module_word(elf);
+		runtime->tls_module_vaddr = tls_module_word(elf, 0);
 		runtime->tls_offset = (int64_t)search.offset;
 		if (runtime->tls_module_vaddr)
 			runtime->tls_kind = PYREC_TLS_DYNAMIC;

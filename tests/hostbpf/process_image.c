@@ -64,7 +64,7 @@ int process_image_take(pid_t pid, struct process_image *ret)
 		if (proc_map_parse(line, &map))
 			continue;
 		image_look(ret, pid, &map);
-		if (map.prot & PROT_READ && map.prot & PROT_WRITE)
+		if (map.prot & PROT_READ && !(map.prot & PROT_EXEC)) /* RELRO holds GOT words */
 			error = image_add(ret, pid, &map);
 	}
 	return error;

@@ -15,7 +15,7 @@ struct image_region {
 };
 
 struct process_image {
-	struct image_region *regions; /* sorted, readable and writable ones */
+	struct image_region *regions; /* sorted; readable, not executable */
 	size_t nr;
 	size_t capacity;
 	const struct python_runtime *runtime; /* owned by files */

@@ -52,21 +52,24 @@ struct subject {
 
 static struct pyrec_frame frames[PYREC_FRAMES_MAX];
 
-static void subject_walk(const struct subject *subject, uint64_t thread_pointer, struct walk *walk)
+static uint32_t subject_walk(const struct subject *subject, uint64_t thread_pointer,
+			     struct walk *walk)
 {
 	const uint64_t no_regs[PYREC_REGS_MAX] = {0};
-	uint64_t tstate = walk_thread_state(&subject->process, thread_pointer);
+	uint32_t flags = 0;
+	uint64_t tstate = walk_thread_state(&subject->process, thread_pointer, &flags);
 
 	reads_nr = 0;
 	memset(walk, 0, sizeof(*walk));
 	if (!tstate) {
 		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
-		return;
+		return flags;
 	}
 	walk_begin(walk, &subject->layout, &subject->process, tstate, (const __u64 *)no_regs, 0);
 	for (int i = 0; i < PYREC_FRAMES_MAX; i++)
 		if (walk_step(walk, &subject->layout, frames))
 			break;
+	return flags;
 }
 
 static uint64_t object_word(uint64_t object, uint16_t offset)
@@ -113,7 +116,9 @@ static void assert_thread(const struct subject *subject, const struct target_thr
 	struct walk walk;
 	size_t at = 0;
 
-	subject_walk(subject, thread->thread_pointer, &walk);
+	/* Each waits without the GIL. */
+	assert_int_equal(subject_walk(subject, thread->thread_pointer, &walk),
+			 PYREC_SAMPLE_GIL_KNOWN);
 	assert_int_equal(walk.status, PYREC_WALK_COMPLETE);
 	for (uint32_t i = 0; i < walk.nr; i++) {
 		if (frames[i].instr == PYREC_INSTR_ENTRY)
@@ -140,6 +145,10 @@ static int subject_create(const char *python, struct subject *ret)
 	    .tls_kind = ret->image.runtime->tls_kind,
 	    .tls_offset = ret->image.runtime->tls_offset,
 	    .tls_module_address = ret->image.runtime_bias + ret->image.runtime->tls_module_vaddr,
+	    .current_address = ret->image.runtime->layout.runtime_current
+				   ? ret->image.runtime_bias + ret->image.runtime->runtime_vaddr +
+					 ret->image.runtime->layout.runtime_current
+				   : 0,
 	    .key_address = ret->image.runtime_bias + ret->image.runtime->runtime_vaddr +
 			   ret->image.runtime->layout.runtime_key,
 	};
