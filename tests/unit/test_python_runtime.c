@@ -344,10 +344,11 @@ static void test_tls_dynamic_without_module(void **state)
 static const uint8_t code_static[] = {0xf3, 0x0f, 0x1e, 0xfa, 0x64, 0x48, 0x8b,
 				      0x04, 0x25, 0xe8, 0xff, 0xff, 0xff, 0xc3};
 
-/* push %rbp; mov %rsp,%rbp; lea GOT(%rip),%rdi; call __tls_get_addr; mov 8(%rax),%rax; pop; ret */
-static const uint8_t code_dynamic[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x8d, 0x3d, 0x10,
-				       0x20, 0x30, 0x00, 0xe8, 0x01, 0x02, 0x03, 0x04,
-				       0x48, 0x8b, 0x40, 0x08, 0x5d, 0xc3};
+/* push %rbp; mov %rsp,%rbp; lea GOT(%rip),%rdi; call __tls_get_addr; mov …(%rax),%rax; pop; ret */
+static const uint8_t code_dynamic[] = {0x55, 0x48, 0x89, 0xe5, 0x48, 0x8d, 0x3d, 0x00, 0x00,
+				       0x00, 0x00, 0xe8, 0x01, 0x02, 0x03, 0x04, 0x48, 0x8b};
+
+enum { LEA_DISPLACEMENT_AT = 7 };
 
 static void test_tls_stripped_static(void **state)
 {
@@ -363,21 +364,72 @@ static void test_tls_stripped_static(void **state)
 	assert_true(runtime.tls_offset == -24);
 }
 
+/* A stripped shared object with a GOT pair {module, @in_block}; @load ends the function. Return:
+ * the pair's address. */
+static uint64_t add_dynamic(struct elf_writer *writer, uint64_t in_block, const char *load,
+			    size_t load_nr)
+{
+	const uint64_t pair[2] = {0, in_block};
+	const uint64_t vaddr = elf_writer_section(writer, ".got", SHT_PROGBITS, pair, sizeof(pair));
+	const Elf64_Rela relocation = {vaddr, ELF64_R_INFO(0, R_X86_64_DTPMOD64), 0};
+	uint8_t code[64] = {0};
+	int32_t displacement;
+	uint64_t at;
+
+	elf_writer_section(writer, ".rela.dyn", SHT_RELA, &relocation, sizeof(relocation));
+	strbuf_align(&writer->body, 16);
+	at = writer->body.nr; /* where the function will be */
+	memcpy(code, code_dynamic, sizeof(code_dynamic));
+	memcpy(code + sizeof(code_dynamic), load, load_nr);
+	displacement = (int32_t)(vaddr - (at + LEA_DISPLACEMENT_AT + 4));
+	memcpy(code + LEA_DISPLACEMENT_AT, &displacement, sizeof(displacement));
+	add_get_current(writer, code, sizeof(code), sizeof(code_dynamic) + load_nr + 2);
+	return vaddr;
+}
+
 static void test_tls_stripped_dynamic(void **state)
+{
+	static const struct {
+		uint64_t in_block;
+		const char *load; /* behind REX.W mov: ModRM and displacement */
+		size_t nr;
+		int64_t offset;
+	} rows[] = {
+	    {0, "\x40\x08", 2, 8},		   /* local dynamic: Debian's 3.13 */
+	    {24, "\x00", 1, 24},		   /* general dynamic: the GOT has the offset */
+	    {24, "\x40\xf8", 2, 16},		   /* a member before it */
+	    {0, "\x80\x00\x02\x00\x00", 5, 0x200}, /* far into a large block */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+		uint64_t word;
+
+		elf_writer_init(&writer, ET_DYN);
+		add_runtime_3_13(&writer, 0x030d00f0);
+		word = add_dynamic(&writer, rows[i].in_block, rows[i].load, rows[i].nr);
+		assert_int_equal(detect(&writer, SHT_DYNSYM, "libpython3.13.so.1.0", &runtime), 0);
+		assert_int_equal(runtime.tls_kind, PYREC_TLS_DYNAMIC);
+		assert_true(runtime.tls_offset == rows[i].offset);
+		assert_int_equal(runtime.tls_module_vaddr, word);
+	}
+}
+
+/* The pair must be one that the dynamic linker fills with this object's own number. */
+static void test_tls_stripped_foreign(void **state)
 {
 	struct elf_writer writer;
 	struct python_runtime runtime;
-	uint64_t word;
 
 	(void)state;
 	elf_writer_init(&writer, ET_DYN);
 	add_runtime_3_13(&writer, 0x030d00f0);
-	word = add_tls_module(&writer);
+	add_tls_module(&writer);
 	add_get_current(&writer, code_dynamic, sizeof(code_dynamic), sizeof(code_dynamic));
 	assert_int_equal(detect(&writer, SHT_DYNSYM, "libpython3.13.so.1.0", &runtime), 0);
-	assert_int_equal(runtime.tls_kind, PYREC_TLS_DYNAMIC);
-	assert_int_equal(runtime.tls_offset, 8);
-	assert_int_equal(runtime.tls_module_vaddr, word);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
 }
 
 /* What stands behind the function's end is another one's: here a stack canary and a field. */
@@ -429,8 +481,7 @@ static void test_truncated(void **state)
 	(void)state;
 	elf_writer_init(&writer, ET_DYN);
 	add_runtime_3_13(&writer, 0x030d00f0);
-	add_tls_module(&writer);
-	add_get_current(&writer, code_dynamic, sizeof(code_dynamic), sizeof(code_dynamic));
+	add_dynamic(&writer, 0, "\x40\x08", 2);
 	elf_writer_finish(&writer, SHT_DYNSYM);
 	for (size_t nr = 0; nr < writer.body.nr; nr += 13) {
 		auto_free uint8_t *part = malloc(nr ? nr : 1);
@@ -465,6 +516,7 @@ int main(void)
 	    cmocka_unit_test(test_tls_dynamic_without_module),
 	    cmocka_unit_test(test_tls_stripped_static),
 	    cmocka_unit_test(test_tls_stripped_dynamic),
+	    cmocka_unit_test(test_tls_stripped_foreign),
 	    cmocka_unit_test(test_tls_stripped_ends),
 	    cmocka_unit_test(test_tls_stripped_at_the_end),
 	    cmocka_unit_test(test_truncated),
