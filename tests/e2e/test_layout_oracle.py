@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Every offset that the recorder uses, against the DWARF of each interpreter that has it; and what it
+decodes from a stripped copy, against what the symbols of the original say."""
+
+import os
+import subprocess
+
+import pytest
+
+from pyrec_harness import MINORS, ROOT, find_python, run, skip
+
+SOURCES = [
+    "tests/e2e/layout_oracle.c",
+    "record/layouts.c",
+    "record/python_runtime.c",
+    "common/elf_file.c",
+    "common/bytes.c",
+]
+
+ALL = {
+    "frame_previous": "_PyInterpreterFrame.previous",
+    "code_first_line": "PyCodeObject.co_firstlineno",
+    "code_instrs": "PyCodeObject.co_code_adaptive",
+    "code_file": "PyCodeObject.co_filename",
+    "code_name": "PyCodeObject.co_name",
+    "code_qualname": "PyCodeObject.co_qualname",
+    "code_lines": "PyCodeObject.co_linetable",
+    "unicode_length": "PyASCIIObject.length",
+    "unicode_state": "PyASCIIObject.state",
+    "unicode_ascii": "sizeof.PyASCIIObject",
+    "unicode_compact": "sizeof.PyCompactUnicodeObject",
+    "bytes_size": "PyBytesObject.ob_base.ob_size",
+    "bytes_data": "PyBytesObject.ob_sval",
+}
+CFRAME = {
+    "tstate_frame": "_ts.cframe",
+    "cframe_frame": "_PyCFrame.current_frame",
+    "cframe_previous": "_PyCFrame.previous",
+    "frame_instr": "_PyInterpreterFrame.prev_instr",
+    "frame_code": "_PyInterpreterFrame.f_code",
+}
+WITH_OWNER = {
+    "frame_owner": "_PyInterpreterFrame.owner",
+    "code_version": "PyCodeObject.co_version",
+    "entry_value": "enum.FRAME_OWNED_BY_CSTACK",
+    "runtime_key": "_PyRuntimeState.autoTSSkey",
+}
+QUERIES = {
+    "3.11": {
+        **ALL,
+        **CFRAME,
+        "frame_owner": "_PyInterpreterFrame.is_entry",
+        "runtime_key": "_PyRuntimeState.gilstate.autoTSSkey",
+    },
+    "3.12": {**ALL, **CFRAME, **WITH_OWNER},
+    "3.13": {
+        **ALL,
+        **WITH_OWNER,
+        "tstate_frame": "_ts.current_frame",
+        "frame_instr": "_PyInterpreterFrame.instr_ptr",
+        "frame_code": "_PyInterpreterFrame.f_executable",
+    },
+}
+TLS_DYNAMIC = 2  # enum pyrec_tls_kind
+# Where the layout has one number for two things: the other one.
+ALSO = {"PyUnicodeObject.data": "unicode_compact"}
+
+
+@pytest.fixture(scope="session")
+def oracle(tmp_path_factory):
+    program = str(tmp_path_factory.mktemp("oracle") / "layout_oracle")
+    flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-I."]
+    built = run(["gcc", *flags, "-o", program, *SOURCES, "-ldw", "-lelf"], cwd=ROOT)
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+def ask(oracle, path, *queries):
+    """(what the recorder finds, what DWARF answers)"""
+    result = run([oracle, path, *queries])
+    assert result.returncode == 0, result.stderr
+    ours, dwarf = {}, {}
+    for line in result.stdout.splitlines():
+        if line != "no DWARF":
+            side, name, value = line.split()
+            (ours if side == "our" else dwarf)[name] = int(value)
+    return ours, dwarf
+
+
+def runtime_file(python):
+    """The file that holds the runtime: libpython where the interpreter is linked to one."""
+    code = (
+        "import sysconfig as s, sys, os; "
+        "lib = os.path.join(s.get_config_var('LIBDIR'), s.get_config_var('INSTSONAME') or ''); "
+        "print(lib if s.get_config_var('Py_ENABLE_SHARED') and os.path.isfile(lib) "
+        "else os.path.realpath(sys.executable)); print(sys.hexversion)"
+    )
+    path, version = run([python, "-c", code]).stdout.split()
+    return path, int(version)
+
+
+@pytest.mark.parametrize("minor", MINORS)
+def test_offsets(minor, oracle):
+    path, version = runtime_file(find_python(minor))
+    wanted = QUERIES[minor]
+    ours, dwarf = ask(oracle, path, *wanted.values(), *ALSO)
+    if not dwarf:
+        skip(f"prerequisite debug information: none in {path}")
+    assert ours["version_hex"] == version
+    assert ours["is_walkable"] == 1
+    assert set(dwarf) == {*wanted.values(), *ALSO}, "DWARF did not answer all"
+    for field, query in wanted.items():
+        assert ours[field] == dwarf[query], f"{field}: {query} is {dwarf[query]}"
+    for query, field in ALSO.items():
+        assert ours[field] == dwarf[query], f"{field}: {query} is {dwarf[query]}"
+
+
+def test_every_field_is_asked():
+    """A field that the layout gains must be compared too."""
+    for minor, queries in QUERIES.items():
+        unasked = {name for name in layout_field_names() if name not in queries}
+        expected = {"3.11": {"code_version"}, "3.12": set(), "3.13": {"cframe_frame", "cframe_previous"}}
+        assert unasked == expected[minor], minor
+
+
+def layout_field_names():
+    with open(os.path.join(ROOT, "bpf", "pyrec_bpf.h"), encoding="utf-8") as header:
+        text = header.read().split("struct pyrec_layout {")[1].split("};")[0]
+    lines = (line.split("/*")[0].split() for line in text.splitlines())
+    return [words[1].rstrip(";") for words in lines if len(words) == 2 and words[0] == "__u16"]
+
+
+def module_words(path):
+    """Where the dynamic linker writes the file's own TLS module number."""
+    lines = run(["readelf", "-rW", path]).stdout.splitlines()
+    rows = [line.split() for line in lines if "R_X86_64_DTPMOD64" in line]
+    return {int(row[0], 16) for row in rows if row[3:] == ["0"]}
+
+
+@pytest.mark.parametrize("minor", [*MINORS, "system"])
+def test_stripped(minor, oracle, tmp_path):
+    """What survives `strip` is enough to find the same things, but for 3.11, which needs none."""
+    path, version = runtime_file(find_python(minor))
+    stripped = str(tmp_path / os.path.basename(path))
+    subprocess.run(["strip", "-s", "-o", stripped, path], check=True, timeout=60)
+    whole, _ = ask(oracle, path)
+    bare, _ = ask(oracle, stripped)
+    assert bare["version_hex"] == version
+    words = module_words(path)
+    for found in (whole, bare):  # any of them will do
+        word = found.pop("tls_module_vaddr")
+        assert word in words if found["tls_kind"] == TLS_DYNAMIC else word == 0
+    assert bare == whole
+    if version >= 0x030C0000:
+        assert bare["tls_kind"] != 0
