@@ -5,7 +5,6 @@
 CC = gcc
 CLANG = clang
 BPFTOOL = $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
-PKG_CONFIG = pkg-config
 PREFIX = /usr/local
 PYTHON = /usr/bin/python3
 O = build
@@ -22,8 +21,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(O) -MMD -MP
 	$(if $(REPORT_ONLY),-DPYREC_REPORT_ONLY) $(WERROR)
 ALL_LDFLAGS = $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
-PACKAGES = libelf libdw libzstd capstone
-LIBS := -lelf -ldw -lzstd -lcapstone -lpthread
+LIBS := -lelf -lzstd -lpthread
 ifndef REPORT_ONLY
 LIBS += -lbpf
 endif
@@ -173,8 +171,9 @@ layers lint hostbpf golden sanitize fuzz-smoke docs-test test-e2e:
 ## tidy: clang-tidy over the sources
 .PHONY: tidy
 tidy: | $(SKELETONS)
-	$(Q)printf '%s\n' $(SOURCES) pyrec.c | xargs -P 2 -n 4 \
-		sh -c 'clang-tidy --quiet "$$@" -- -std=gnu11 $(filter -D% -I%,$(ALL_CFLAGS))' tidy
+	$(Q)! printf '%s\n' $(SOURCES) pyrec.c | xargs -P 2 -I SOURCE \
+		clang-tidy --quiet SOURCE -- -std=gnu11 $(filter -D% -I%,$(ALL_CFLAGS)) 2>&1 | \
+		grep -v 'warnings generated\|^Suppressed\|^Use -header-filter'
 
 ## bench: cost per sample beside perf's, from one run (root); never part of check
 .PHONY: bench

@@ -46,6 +46,8 @@ MARKS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 SPDX = "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause"
 SOURCES = (".c", ".h", ".py", ".sh", ".adoc", "Makefile")
 FUNCTION_LINES_MAX = 80
+# Tabs before a statement that opens a fifth level inside a function (clang-format sets them).
+TOO_DEEP = re.compile(r"\t{5,}(if|else if|for|while|do|switch|HASH_ITER)\b")
 
 
 def list_files(tree):
@@ -101,12 +103,20 @@ def check_marks(lines):
             yield number, f"unfinished: {mark.group(1)}"
 
 
+def check_nesting(lines):
+    for number, line in enumerate(lines, 1):
+        if TOO_DEEP.match(line):
+            yield number, "nested more than 4 deep"
+
+
 def check_file(tree, path):
     with open(os.path.join(tree, path), encoding="utf-8", errors="replace") as source:
         lines = source.read().splitlines()
     if path.endswith(SOURCES):
         yield from check_first_line(lines)
         yield from check_marks(lines)
+    if path.endswith((".c", ".h")):
+        yield from check_nesting(lines)
     if path.endswith((".c", ".h")) and room_of(path) in ROOMS:
         yield from check_includes(path, lines)
         if room_of(path) != "tests":

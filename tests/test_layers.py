@@ -89,3 +89,10 @@ def test_long_function_is_found(tmp_path, lines_nr, is_found):
     body = "\tcall();\n" * (lines_nr - 3)
     plant(tmp_path, {"report/long.c": f"void long_one(void)\n{{\n{body}}}\n"})
     assert (f"long_one() has {lines_nr} lines" in run(tmp_path).stdout) == is_found
+
+
+@pytest.mark.parametrize("depth,is_found", [(4, False), (5, True)])
+def test_deep_nesting_is_found(tmp_path, depth, is_found):
+    ifs = "".join("\t" * level + "if (is_it())\n" for level in range(1, depth + 1))
+    plant(tmp_path, {"report/deep.c": f"void deep(void)\n{{\n{ifs}{chr(9) * depth}\tcall();\n}}\n"})
+    assert ("nested more than 4 deep" in run(tmp_path).stdout) == is_found
