@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "record/mapped_files.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -278,21 +279,35 @@ void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uin
 	}
 }
 
+/*
+ * How well a mapping from @file_offset on fits a segment. The kernel maps whole pages, so it begins
+ * where the segment's first page does; that page may belong to the end of another segment as well
+ * (lld does not keep them apart), and what is asked for is executable.
+ */
+static int segment_fit(const struct elf_segment *segment, uint64_t file_offset)
+{
+	uint64_t first = segment->file_offset & ~UINT64_C(4095);
+
+	if (file_offset < first || file_offset >= segment->file_offset + segment->file_bytes)
+		return 0;
+	return 1 + 2 * !!(segment->flags & PF_X) + (file_offset == first);
+}
+
 int mapped_file_bias(const struct mapped_file *file, uint64_t start, uint64_t file_offset,
 		     uint64_t *ret)
 {
+	int best = 0;
+
 	for (uint32_t i = 0; i < file->segments_nr; i++) {
 		const struct elf_segment *segment = &file->segments[i];
-		/* The kernel maps whole pages: a mapping may begin before its segment does. */
-		uint64_t first = segment->file_offset & ~UINT64_C(4095);
+		const int fit = segment_fit(segment, file_offset);
 
-		if (file_offset >= first &&
-		    file_offset < segment->file_offset + segment->file_bytes) {
-			*ret = start - (segment->vaddr - segment->file_offset + file_offset);
-			return 0;
-		}
+		if (fit <= best)
+			continue;
+		best = fit;
+		*ret = start - (segment->vaddr - segment->file_offset + file_offset);
 	}
-	return -ENOENT;
+	return best ? 0 : -ENOENT;
 }
 
 int mapped_files_visit(struct mapped_files *files,

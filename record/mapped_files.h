@@ -50,7 +50,7 @@ must_check int mapped_files_get_by_record(struct mapped_files *files,
 /** Keep it open for the bundle. @pid maps it at @start..@end. */
 void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uint64_t end);
 
-/** Load bias of a mapping of @file: address - bias = vaddr. Return: 0 or -ENOENT. */
+/** Load bias of an executable mapping of @file: address - bias = vaddr. Return: 0 or -ENOENT. */
 must_check int mapped_file_bias(const struct mapped_file *file, uint64_t start,
 				uint64_t file_offset, uint64_t *ret);
 

@@ -352,19 +352,21 @@ static void test_bias(void **state)
 	mapped_files_destroy(check.files);
 }
 
-/* -z separate-code, lld's page sharing, and a file whose text does not begin at its start. */
+/* lld's page sharing, and a file whose text does not begin at its start. */
 static void test_bias_rows(void **state)
 {
 	struct elf_segment segments[] = {
-	    {.file_offset = 0, .file_bytes = 0x5bc0, .vaddr = 0},
-	    {.file_offset = 0x5bc0, .file_bytes = 0x3000, .vaddr = 0x6bc0}, /* shares a page */
-	    {.file_offset = 0x9000, .file_bytes = 0x1000, .vaddr = 0x400000},
+	    {.file_offset = 0, .file_bytes = 0x5bc0, .vaddr = 0, .flags = PF_R},
+	    {.file_offset = 0x5bc0, .file_bytes = 0x3000, .vaddr = 0x6bc0, .flags = PF_R | PF_X},
+	    {.file_offset = 0x8bc0, .file_bytes = 0x10, .vaddr = 0xabc0, .flags = PF_R},
+	    {.file_offset = 0x9000, .file_bytes = 0x1000, .vaddr = 0x400000, .flags = PF_X},
 	};
-	const struct mapped_file file = {.segments = segments, .segments_nr = 3};
+	const struct mapped_file file = {.segments = segments, .segments_nr = 4};
 	static const struct {
 		uint64_t file_offset;
 		uint64_t vaddr;
-	} rows[] = {{0, 0}, {0x1000, 0x1000}, {0x6000, 0x7000}, {0x9000, 0x400000}};
+	} rows[] = {{0, 0},	      {0x1000, 0x1000}, {0x5000, 0x6000},
+		    {0x6000, 0x7000}, {0x8000, 0x9000}, {0x9000, 0x400000}};
 	uint64_t bias;
 
 	(void)state;
