@@ -167,6 +167,28 @@ static void test_address_reuse(void **state)
 	code_objects_destroy(objects);
 }
 
+/* Every object that ever stood at one address stays told apart, in a table that fills up. */
+static void test_much_reuse(void **state)
+{
+	const struct pyrec_identity process = identity_of(NO_PROCESS, 5);
+	const struct code_layout layout = layout_of(VERSION_3_12);
+	struct told told = {0};
+	struct code_objects *objects = objects_make(&told);
+
+	(void)state;
+	for (uint32_t i = 0; i < 2000; i++) {
+		const struct pyrec_code head = event_head(process, 0x1000, 2 * i + 1);
+		char name[32];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(id_get(objects, process, 0x1000, 2 * i + 1), PY_FRAME_UNREADABLE);
+		assert_int_equal(event_add(objects, &head, name, &layout), 0);
+	}
+	for (uint32_t i = 0; i < 2000; i++)
+		assert_int_equal(id_get(objects, process, 0x1000, 2 * i + 1), i);
+	code_objects_destroy(objects);
+}
+
 static void test_same_content(void **state)
 {
 	const struct code_layout layout = layout_of(VERSION_3_12);
@@ -529,6 +551,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_event),
 	    cmocka_unit_test(test_address_reuse),
+	    cmocka_unit_test(test_much_reuse),
 	    cmocka_unit_test(test_same_content),
 	    cmocka_unit_test(test_other_content),
 	    cmocka_unit_test(test_damaged_event),

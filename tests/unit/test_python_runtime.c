@@ -432,17 +432,21 @@ static void test_tls_stripped_foreign(void **state)
 	assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
 }
 
-/* What stands behind the function's end is another one's: here a stack canary and a field. */
+/* What stands behind the function's end is another one's: here another variable and a field. */
 static void test_tls_stripped_ends(void **state)
 {
 	static const uint8_t code[] = {0x64, 0x48, 0x8b, 0x00, 0xc3, 0x90, /* another form; ret */
-				       0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0x00,
-				       0x00, 0x00, 0x48, 0x8b, 0x40, 0x10, 0xc3};
+				       0x64, 0x48, 0x8b, 0x04, 0x25, 0xf0, 0xff,
+				       0xff, 0xff, 0x48, 0x8b, 0x40, 0x10, 0xc3};
 	static const struct {
 		uint16_t type;
 		size_t function_bytes;
-	} rows[] = {{ET_EXEC, 5},  {ET_DYN, 5},	  {ET_EXEC, 0},
-		    {ET_EXEC, 15}, {ET_EXEC, 14}, {ET_DYN, 18}};
+		uint32_t tls_kind;
+	} rows[] = {
+	    {ET_EXEC, 0, PYREC_TLS_NONE},  {ET_EXEC, 5, PYREC_TLS_NONE},
+	    {ET_EXEC, 14, PYREC_TLS_NONE}, {ET_EXEC, 15, PYREC_TLS_STATIC},
+	    {ET_DYN, 5, PYREC_TLS_NONE},   {ET_DYN, sizeof(code), PYREC_TLS_NONE},
+	};
 
 	(void)state;
 	for (size_t i = 0; i < array_size(rows); i++) {
@@ -455,8 +459,23 @@ static void test_tls_stripped_ends(void **state)
 		add_get_current(&writer, code, sizeof(code), rows[i].function_bytes);
 		assert_int_equal(detect(&writer, SHT_DYNSYM, "python3.13", &runtime), 0);
 		assert_true(runtime.is_walkable);
-		assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
+		assert_int_equal(runtime.tls_kind, rows[i].tls_kind);
 	}
+}
+
+/* mov %fs:0x28,%rax: the stack canary, not a variable of the program. */
+static void test_tls_stripped_canary(void **state)
+{
+	static const uint8_t code[] = {0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0x00, 0x00, 0x00, 0xc3};
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_EXEC);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	add_get_current(&writer, code, sizeof(code), sizeof(code));
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "python3.13", &runtime), 0);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_NONE);
 }
 
 /* A function that reaches to the file's very end. */
@@ -518,6 +537,7 @@ int main(void)
 	    cmocka_unit_test(test_tls_stripped_dynamic),
 	    cmocka_unit_test(test_tls_stripped_foreign),
 	    cmocka_unit_test(test_tls_stripped_ends),
+	    cmocka_unit_test(test_tls_stripped_canary),
 	    cmocka_unit_test(test_tls_stripped_at_the_end),
 	    cmocka_unit_test(test_truncated),
 	};
