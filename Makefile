@@ -86,12 +86,13 @@ report-only:
 
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libpyrec.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -ldw $(LIBS)
 
 # What the compiled rows and the unwinder are held against: libdw and libunwind.
 $(O)/tests/unit/test_cfi_table: $(O)/tests/native/cfi_oracle.o
 $(O)/tests/unit/test_unwind: $(O)/tests/native/libunwind_walk.o
 $(O)/tests/unit/test_unwind $(O)/tests/native/unwind_file: LIBS += -lunwind-x86_64 -lunwind
+$(O)/tests/native/compare_cfi: LIBS += -ldw
 
 ## unit-tests: build the unit tests
 .PHONY: unit-tests
@@ -104,7 +105,7 @@ unit: $(UNIT_TESTS)
 
 $(O)/tests/hostbpf/%: $(O)/tests/hostbpf/%.o $(O)/tests/hostbpf/process_image.o $(O)/libpyrec.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -ldw $(LIBS)
 
 ## hostbpf-tests: build the tests that run the BPF walk as plain C
 .PHONY: hostbpf-tests
@@ -167,6 +168,20 @@ check:
 .PHONY: layers lint hostbpf golden sanitize fuzz-smoke docs-test test-e2e
 layers lint hostbpf golden sanitize fuzz-smoke docs-test test-e2e:
 	$(Q)$(CHECK) $(@:test-e2e=e2e)
+
+$(O)/tests/kernels/load_objects.o: | $(SKELETONS)
+
+$(O)/tests/kernels/%: $(O)/tests/kernels/%.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lbpf
+
+## kernels: boot other kernels in QEMU and record there; never part of check
+.PHONY: kernels
+kernels:
+	$(Q)tests/install-packages kernels
+	$(Q)$(MAKE) --no-print-directory $(O)/pyrec $(O)/tests/kernels/load_objects
+	$(Q)PYREC=$(O)/pyrec LOAD_OBJECTS=$(O)/tests/kernels/load_objects OUT=$(O)/kernels \
+		$(PYTHON) tests/kernels/run.py $(KERNELS)
 
 ## tidy: clang-tidy over the sources
 .PHONY: tidy

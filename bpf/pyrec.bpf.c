@@ -27,7 +27,8 @@ static inline __attribute__((always_inline)) long read_user(void *to, __u32 nr, 
 /* Set by the recorder before load (record/sampler.c). */
 const volatile bool config_all_processes = false;
 const volatile __u32 config_stack_cap = PYREC_STACK_CAP_MAX;
-const volatile __u64 config_wakeup_bytes = 0; /* wake user space above this fill of the ring */
+const volatile __u32 config_pid_namespace = 0; /* the recorder's, when not the initial one */
+const volatile __u64 config_wakeup_bytes = 0;  /* wake user space above this fill of the ring */
 
 __u64 counters[PYREC_COUNTERS_NR];
 
@@ -132,6 +133,34 @@ static inline __u64 wakeup_flags(void)
 
 /* ---- Which process ---- */
 
+/*
+ * Number of @task as the recorder's pid namespace has it, which is how the side-band and /proc name
+ * it there. 0: the task is not in that namespace.
+ */
+static inline __u32 task_number(struct task_struct *task)
+{
+	struct pid *pid = kernel_read(task, thread_pid);
+	__u32 level = kernel_read(pid, level);
+
+	for (__u32 i = 0; i < PYREC_PID_LEVELS_MAX && i <= level; i++) {
+		const void *at = (const void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				 i * bpf_core_type_size(struct upid);
+		const struct upid *number = at;
+
+		if (BPF_CORE_READ(number, ns, ns.inum) == config_pid_namespace)
+			return (__u32)BPF_CORE_READ(number, nr);
+	}
+	return 0;
+}
+
+/* Process (upper half) and thread, as bpf_get_current_pid_tgid(). */
+static inline __u64 task_ids(struct task_struct *task, struct task_struct *leader)
+{
+	if (!config_pid_namespace)
+		return bpf_get_current_pid_tgid();
+	return (__u64)task_number(leader) << 32 | task_number(task);
+}
+
 static inline bool process_is_image(const struct pyrec_process *process, struct task_struct *leader,
 				    struct mm_struct *mm)
 {
@@ -140,17 +169,23 @@ static inline bool process_is_image(const struct pyrec_process *process, struct 
 	       process->start_stack == kernel_read(mm, start_stack);
 }
 
-/* First tick in a process that user space inserted: check it against stat(5), then remember what
- * only the kernel knows. */
+/*
+ * First tick in a process that user space inserted: check it against stat(5), then remember what
+ * only the kernel knows. Without CAP_SYS_PTRACE stat(5) does not tell start_code and start_stack.
+ */
 static inline bool process_bind(struct pyrec_process *process, struct task_struct *leader,
 				struct mm_struct *mm)
 {
 	__u64 boottime = kernel_read(leader, start_boottime);
+	__u64 code = kernel_read(mm, start_code);
+	__u64 stack = kernel_read(mm, start_stack);
 
-	if (process->start_code != kernel_read(mm, start_code) ||
-	    process->start_stack != kernel_read(mm, start_stack) ||
-	    process->start_ticks != boottime / 10000000) /* USER_HZ is 100 */
+	if (process->start_ticks != boottime / 10000000) /* USER_HZ is 100 */
 		return false;
+	if (process->start_stack && (process->start_code != code || process->start_stack != stack))
+		return false;
+	process->start_code = code;
+	process->start_stack = stack;
 	process->start_boottime_ns = boottime;
 	process->exec_id = kernel_read(leader, self_exec_id);
 	process->is_bound = 1;
@@ -162,7 +197,9 @@ static inline struct pyrec_process *process_inherit(struct scratch *s, struct ta
 						    struct mm_struct *mm, __u32 tgid)
 {
 	struct task_struct *real_parent = kernel_read(leader, real_parent);
-	__u32 parent_tgid = kernel_read(real_parent, tgid);
+	__u32 parent_tgid = config_pid_namespace
+				? task_number(kernel_read(real_parent, group_leader))
+				: (__u32)kernel_read(real_parent, tgid);
 	struct pyrec_process *parent = bpf_map_lookup_elem(&processes, &parent_tgid);
 
 	if (!parent || !parent->is_bound || !process_is_image(parent, leader, mm))
@@ -451,17 +488,16 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 #else
 	struct task_struct *task = bpf_get_current_task_btf();
 #endif
-	__u64 ids = bpf_get_current_pid_tgid();
+	struct task_struct *leader = kernel_read(task, group_leader);
+	__u64 ids = task_ids(task, leader);
 	struct pyrec_process *process;
 	struct pyrec_sample *head;
-	struct task_struct *leader;
 	struct mm_struct *mm;
 	struct scratch *s;
 
-	if (!(ids >> 32)) /* idle */
+	if (!(ids >> 32)) /* idle, or outside the recorder's pid namespace */
 		return NULL;
 	mm = kernel_read(task, mm);
-	leader = kernel_read(task, group_leader);
 	s = scratch_get();
 	if (!s)
 		return NULL;

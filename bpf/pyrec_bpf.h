@@ -18,6 +18,7 @@ enum {
 	PYREC_KERNEL_FRAMES_MAX = 127,
 	PYREC_STACK_CAP_MAX = 61440, /* with frames and registers still below a record's 64 KiB */
 	PYREC_REGS_MAX = 20,
+	PYREC_PID_LEVELS_MAX = 8, /* nested pid namespaces that are looked through */
 	PYREC_PROCESSES_MAX = 16384,
 	PYREC_LAYOUTS_MAX = 64,
 	PYREC_CODE_SEEN_SLOTS = 65536, /* a power of two */
@@ -81,9 +82,9 @@ enum pyrec_process_flags {
 /* One process to sample; hash map by tgid. User space inserts, BPF copies to forked children. */
 struct pyrec_process {
 	/*
-	 * Which incarnation this is. start_code and start_stack are known to user space (stat(5));
-	 * start_boottime_ns and exec_id are filled by the first tick (is_bound) and tell an
-	 * exec or a reused pid from then on.
+	 * Which incarnation this is. start_code and start_stack are known to user space (stat(5),
+	 * 0: not told for want of privilege); start_boottime_ns and exec_id are filled by the first
+	 * tick (is_bound) and tell an exec or a reused pid from then on.
 	 */
 	__u64 start_code;
 	__u64 start_stack;

@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "common/strbuf.h"
 
 static void child_exec(char **command, int go_fd, int error_fd)
 {
@@ -25,12 +28,39 @@ static void child_exec(char **command, int go_fd, int error_fd)
 	_exit(127);
 }
 
+/* Would execvp(3) find it? Asked before anything is written for a command that cannot run. */
+static int command_find(const char *name)
+{
+	const char *path = getenv("PATH");
+	auto_free char *folders = NULL;
+	char *folder, *rest;
+	int error = -ENOENT;
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) ? -errno : 0;
+	rest = folders = strdup(path ? path : "/bin:/usr/bin");
+	if (!folders)
+		return -ENOMEM;
+	while (error && (folder = strsep(&rest, ":")) != NULL) {
+		auto_strbuf struct strbuf whole = {0};
+
+		strbuf_append_format(&whole, "%s/%s", folder[0] ? folder : ".", name);
+		if (access(strbuf_text(&whole), X_OK) == 0)
+			error = 0;
+		else if (errno == EACCES)
+			error = -EACCES;
+	}
+	return error;
+}
+
 int child_create(char **command, struct child *ret)
 {
 	int go[2];
 	int failed[2];
-	int error;
+	int error = command_find(command[0]);
 
+	if (error)
+		return error;
 	if (pipe2(go, O_CLOEXEC))
 		return -errno;
 	if (pipe2(failed, O_CLOEXEC)) {

@@ -16,7 +16,7 @@ struct child {
 	int status; /* of waitpid(2), once ended */
 };
 
-/** Fork; the child waits. Return: 0 or -errno. */
+/** Fork; the child waits. Return: 0, -ENOENT or -EACCES when there is no such command, -errno. */
 must_check int child_create(char **command, struct child *ret);
 /** Let it exec. Return: 0 or -errno of its exec. */
 must_check int child_start(struct child *child);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "record/cmd_record.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -13,6 +14,9 @@ static enum log_level options_log_level(const struct record_options *options)
 		return LOG_LEVEL_WARN;
 	return options->is_verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 }
+
+/* As a shell says that it found no such command. */
+enum { EXIT_NO_COMMAND = 127 };
 
 int cmd_record(int argc, char **argv)
 {
@@ -31,6 +35,8 @@ int cmd_record(int argc, char **argv)
 		error = recorder_finish(recorder);
 	if (!error)
 		status = recorder_command_status(recorder);
+	else if (error == -ECANCELED)
+		status = EXIT_NO_COMMAND;
 	recorder_destroy(recorder);
 	record_options_deinit(&options);
 	return status;

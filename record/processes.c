@@ -171,6 +171,16 @@ static void processes_remove(struct processes *processes, struct process *proces
 	free(process);
 }
 
+/* stat(5), where "not told" is 0 for both places (the kernel writes 1 for start_code). */
+static int process_stat_read(uint32_t tgid, struct proc_stat *ret)
+{
+	int error = proc_stat_read(tgid, ret);
+
+	if (!error && ret->start_code == 1)
+		ret->start_code = ret->start_stack = 0;
+	return error;
+}
+
 /* ---- Telling report about a process ---- */
 
 static void emit_map(struct processes *processes, uint32_t tgid, const struct proc_map *map,
@@ -243,28 +253,44 @@ static void emit_threads(struct processes *processes, uint32_t tgid)
 	(void)proc_numbers_visit(path, comm_visit_thread, &visit);
 }
 
-static void emit_interpreter(struct processes *processes, uint32_t tgid,
-			     const struct mapped_file *file)
+/* What was found of a process in its memory map. */
+struct process_image {
+	const struct mapped_file *python; /* NULL: none */
+	uint64_t python_bias;
+	bool has_maps; /* a kernel thread has none */
+	bool is_musl;  /* its C library keeps thread-specific data elsewhere than glibc */
+};
+
+static bool image_is_walkable(const struct process_image *image)
 {
-	const struct python_runtime *runtime = file->runtime;
+	return image->python && image->python->runtime->is_walkable && !image->is_musl;
+}
+
+static void emit_interpreter(struct processes *processes, uint32_t tgid,
+			     const struct process_image *image)
+{
+	const char *path = image->python->path;
+	const struct python_runtime *runtime = image->python->runtime;
+	const bool is_walkable = image_is_walkable(image);
 	char version[24];
-	char message[96] = "";
+	char message[128] = "";
 	struct payload payload = {.kind = PAYLOAD_INTERPRETER};
 
 	python_version_format(runtime->version_hex, version, sizeof(version));
-	if (!runtime->is_walkable) {
+	if (!is_walkable) {
 		snprintf(message, sizeof(message),
-			 "python %s (pid %u): layout not known, native frames only",
-			 runtime->version_hex ? version : "of unknown version", tgid);
+			 "python %s (pid %u): layout %snot known, native frames only",
+			 runtime->version_hex ? version : "of unknown version", tgid,
+			 image->is_musl ? "of musl's thread data " : "");
 		log_warn("%s", message);
 	}
 	payload.interpreter = (struct payload_interpreter){
 	    .time_ns = clock_now_ns(),
 	    .pid = tgid,
 	    .version_hex = runtime->version_hex,
-	    .status = runtime->is_walkable ? INTERPRETER_WALKED : INTERPRETER_UNSUPPORTED,
-	    .path = file->path,
-	    .path_nr = (uint32_t)strlen(file->path),
+	    .status = is_walkable ? INTERPRETER_WALKED : INTERPRETER_UNSUPPORTED,
+	    .path = path,
+	    .path_nr = (uint32_t)strlen(path),
 	    .message = message,
 	    .message_nr = (uint32_t)strlen(message),
 	};
@@ -294,13 +320,6 @@ static int layout_index(struct processes *processes, const struct python_runtime
 	return (int)processes->layouts_nr++;
 }
 
-/* What was found of a process in its memory map. */
-struct process_image {
-	const struct mapped_file *python; /* NULL: none */
-	uint64_t python_bias;
-	bool has_maps; /* a kernel thread has none */
-};
-
 static int process_hand_over(struct processes *processes, struct process *process,
 			     const struct process_image *image, const struct proc_stat *status)
 {
@@ -312,7 +331,7 @@ static int process_hand_over(struct processes *processes, struct process *proces
 	};
 
 	process->layout = -1;
-	if (image->python && image->python->runtime->is_walkable) {
+	if (image_is_walkable(image)) {
 		const struct python_runtime *runtime = image->python->runtime;
 		int index = layout_index(processes, runtime);
 
@@ -332,7 +351,7 @@ static int process_hand_over(struct processes *processes, struct process *proces
 		if (runtime->eval_linked_vaddr)
 			entry.eval_linked = image->python_bias + runtime->eval_linked_vaddr;
 	}
-	return sampler_add_process(processes->sampler, process->tgid, &entry, true);
+	return sampler_add_process(processes->sampler, process->tgid, &entry);
 }
 
 static bool is_special_map(const struct proc_map *map)
@@ -397,6 +416,7 @@ static int image_read(struct processes *processes, uint32_t tgid, bool emit,
 		if (mapped_files_get(processes->options.files, tgid, &map, &file))
 			file = NULL;
 		ret->has_maps = true;
+		ret->is_musl |= strstr(map.path, "/ld-musl-") != NULL;
 		has_bias = file && mapped_file_bias(file, map.start, map.file_offset, &bias) == 0;
 		if (has_bias && file->runtime && !ret->python) {
 			ret->python = file;
@@ -417,7 +437,7 @@ static void count_process(struct processes *processes, const struct process_imag
 {
 	if (!image->python)
 		processes->counts.native_nr++;
-	else if (image->python->runtime->is_walkable)
+	else if (image_is_walkable(image))
 		processes->counts.python_nr++;
 	else
 		processes->counts.unsupported_nr++;
@@ -436,10 +456,8 @@ static int process_stat_settled(uint32_t tgid, struct proc_stat *ret)
 	for (int i = 0; !error && ret->start_code == 0 && i < 50; i++) {
 		nanosleep(&pause, NULL);
 		error = proc_stat_read(tgid, ret);
-		if (!error && ret->start_code)
-			error = proc_stat_read(tgid, ret);
 	}
-	return error;
+	return error ? error : process_stat_read(tgid, ret);
 }
 
 /* Look at a process; when it is one to record, tell report and BPF. A refusal concerns it alone. */
@@ -469,7 +487,7 @@ static void process_register(struct processes *processes, uint32_t tgid)
 	emit_threads(processes, tgid);
 	error = image_read(processes, tgid, true, &image);
 	if (!error && image.python)
-		emit_interpreter(processes, tgid, image.python);
+		emit_interpreter(processes, tgid, &image);
 	if (!error)
 		error = process_hand_over(processes, process, &image, &status);
 	if (error) {
@@ -568,13 +586,14 @@ static void process_fork(struct processes *processes, const struct process *pare
 	child->is_python = parent->is_python;
 	child->layout = parent->layout;
 	child->is_ending = false;
-	if (proc_stat_read(tgid, &status) == 0 &&
+	if (process_stat_read(tgid, &status) == 0 &&
 	    sampler_get_process(processes->sampler, parent->tgid, &entry) == 0 &&
-	    entry.start_code == status.start_code && entry.start_stack == status.start_stack) {
+	    (status.start_stack == 0 ||
+	     (entry.start_code == status.start_code && entry.start_stack == status.start_stack))) {
 		child->start_ticks = status.start_ticks;
 		entry.start_ticks = status.start_ticks;
 		entry.is_bound = 0;
-		(void)!sampler_add_process(processes->sampler, tgid, &entry, false);
+		(void)!sampler_add_process(processes->sampler, tgid, &entry);
 	}
 	processes->counts.python_nr += child->layout >= 0;
 }
@@ -645,7 +664,7 @@ void processes_recheck(struct processes *processes)
 		if (!process->is_fresh)
 			continue;
 		process->is_fresh = false;
-		if (proc_stat_read(process->tgid, &status) == 0 &&
+		if (process_stat_read(process->tgid, &status) == 0 &&
 		    (status.start_code != process->start_code ||
 		     status.start_stack != process->start_stack))
 			process_register(processes, process->tgid);
@@ -662,7 +681,8 @@ void processes_sweep(struct processes *processes)
 		if (!process->is_ending)
 			continue;
 		if (proc_stat_read(process->tgid, &status) == 0 &&
-		    status.start_ticks == process->start_ticks && status.start_stack != 0)
+		    status.start_ticks == process->start_ticks &&
+		    (status.start_stack != 0 || status.start_code == 1))
 			continue;
 		target_remove(processes, process->tgid);
 		processes_remove(processes, process);

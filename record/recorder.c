@@ -266,8 +266,10 @@ static int recorder_add_targets(struct recorder *recorder)
 	if (error || !recorder->options->command)
 		return error;
 	error = child_create(recorder->options->command, &recorder->child);
-	if (error)
-		return error;
+	if (error) {
+		log_error("cannot run %s: %s", recorder->options->command[0], strerror(-error));
+		return -ECANCELED;
+	}
 	recorder->has_child = true;
 	return processes_add_target(recorder->processes, (uint32_t)recorder->child.pid);
 }
@@ -490,6 +492,7 @@ static int recorder_begin(struct recorder *recorder)
 		if (error)
 			log_error("cannot run %s: %s", recorder->options->command[0],
 				  strerror(-error));
+		error = error ? -ECANCELED : 0;
 	}
 	return error;
 }

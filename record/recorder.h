@@ -11,10 +11,12 @@
 
 struct recorder;
 
-/** Load, open and write the head of the file. Logs why not. Return: 0 or -errno. */
+/** Load, open and write the head of the file. Logs why not. Return: 0; -ECANCELED: there is no such
+ *  command; -errno. */
 must_check int recorder_create(const struct record_options *options, int argc, char **argv,
 			       struct recorder **ret);
-/** Record until the time is over, the command ends or a signal comes. Logs. Return: 0 or -errno. */
+/** Record until the time is over, the command ends or a signal comes. Logs. Return: 0; -ECANCELED:
+ * the command could not be run; -errno. */
 must_check int recorder_run(struct recorder *recorder);
 /** Write what is left, the bundle, the summary. Logs. Return: 0 or -errno. */
 must_check int recorder_finish(struct recorder *recorder);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,6 +50,18 @@ static int libbpf_print(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, arguments);
 }
 
+/* Inode of this process's pid namespace; 0 for the initial one, whose ids the kernel uses itself.
+ */
+static uint32_t pid_namespace_number(void)
+{
+	const ino_t initial = 0xeffffffc; /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+	struct stat status;
+
+	if (stat("/proc/self/ns/pid", &status) || status.st_ino == initial)
+		return 0;
+	return (uint32_t)status.st_ino;
+}
+
 #define SAMPLER_BIND(sampler, skeleton)               \
 	((sampler)->object = (struct sampler_object){ \
 	     .object = (skeleton)->obj,               \
@@ -62,6 +75,7 @@ static int libbpf_print(enum libbpf_print_level level, const char *format, va_li
 #define SAMPLER_CONFIGURE(options, skeleton)                                         \
 	do {                                                                         \
 		(skeleton)->rodata->config_all_processes = (options)->all_processes; \
+		(skeleton)->rodata->config_pid_namespace = pid_namespace_number();   \
 		(skeleton)->rodata->config_stack_cap = (options)->stack_cap_bytes;   \
 		(skeleton)->rodata->config_wakeup_bytes = (options)->ring_bytes / 4; \
 	} while (0)
@@ -249,11 +263,10 @@ int sampler_set_layout(struct sampler *sampler, uint32_t index, const struct pyr
 				    sizeof(*layout), BPF_ANY);
 }
 
-int sampler_add_process(struct sampler *sampler, uint32_t tgid, const struct pyrec_process *process,
-			bool replace)
+int sampler_add_process(struct sampler *sampler, uint32_t tgid, const struct pyrec_process *process)
 {
 	return bpf_map__update_elem(sampler->object.processes, &tgid, sizeof(tgid), process,
-				    sizeof(*process), replace ? BPF_ANY : BPF_NOEXIST);
+				    sizeof(*process), BPF_ANY);
 }
 
 int sampler_get_process(struct sampler *sampler, uint32_t tgid, struct pyrec_process *ret)

@@ -44,10 +44,9 @@ must_check int sampler_drain(struct sampler *sampler);
 /** @index below PYREC_LAYOUTS_MAX. Return: 0 or -errno. */
 must_check int sampler_set_layout(struct sampler *sampler, uint32_t index,
 				  const struct pyrec_layout *layout);
-/** Sample @tgid from now on. @replace: also when BPF has an entry for it. Return: 0, -EEXIST,
- * -errno. */
+/** Sample @tgid from now on. Return: 0 or -errno. */
 must_check int sampler_add_process(struct sampler *sampler, uint32_t tgid,
-				   const struct pyrec_process *process, bool replace);
+				   const struct pyrec_process *process);
 /** The entry of @tgid as BPF has it. Return: 0 or -ENOENT. */
 must_check int sampler_get_process(struct sampler *sampler, uint32_t tgid,
 				   struct pyrec_process *ret);

@@ -78,8 +78,8 @@ static void header_interpreters(struct out_stream *out, const struct session *se
 		strbuf_append_format(&text, " %s, %u process%s", it->path, it->processes_nr,
 				     it->processes_nr == 1 ? "" : "es");
 		if (it->is_unsupported)
-			strbuf_append_format(&text, ": native frames only%s%s",
-					     it->message[0] ? ": " : "", it->message);
+			strbuf_append_format(&text, ": %s",
+					     it->message[0] ? it->message : "native frames only");
 		out_format(out, "# %-14s%s\n", i ? "" : "Interpreter:", strbuf_text(&text));
 	}
 }

@@ -47,15 +47,12 @@ static struct pyrec_process *entry_find(struct sampler *sampler, uint32_t tgid)
 	return NULL;
 }
 
-int sampler_add_process(struct sampler *sampler, uint32_t tgid, const struct pyrec_process *process,
-			bool replace)
+int sampler_add_process(struct sampler *sampler, uint32_t tgid, const struct pyrec_process *process)
 {
 	struct pyrec_process *entry = entry_find(sampler, tgid);
 
 	if (sampler->error)
 		return sampler->error;
-	if (entry && !replace)
-		return -EEXIST;
 	if (!entry) {
 		assert_true(sampler->entries_nr < array_size(sampler->entries));
 		sampler->entries[sampler->entries_nr].tgid = tgid;
