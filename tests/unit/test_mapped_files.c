@@ -226,14 +226,17 @@ static void test_deleted(void **state)
 	struct mapped_files *files = files_make();
 	struct elf_writer writer;
 	struct mapped_elf elf;
+	struct stat status;
 	struct mapped_file *file;
 	/* No mapping is there, so only the path could be opened. */
-	struct proc_map map = {.start = 4096, .end = 8192, .inode = 12345, .is_deleted = true};
+	struct proc_map map = {.start = 4096, .end = 8192, .is_deleted = true};
 
 	(void)state;
 	elf_writer_python(&writer, VERSION, 0x22);
 	mapped_elf_save(&elf, &writer, "x");
 	map.path = elf.path;
+	assert_int_equal(stat(elf.path, &status), 0);
+	map.inode = status.st_ino; /* freed and given out again */
 	file = get(files, &map);
 	assert_false(file->is_readable);
 	assert_int_equal(file->build_id_nr, 0);
