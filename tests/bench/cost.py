@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What recording costs per sample, beside `perf record --call-graph dwarf,8192 -z`, on one process 20
-functions deep. Both attach to the same process in turn, so that both meet the same machine.
+functions deep. Both attach to the same process in turn, so that both meet the same machine. Told is
+what the recorder itself spends and writes; a tick's own time is on the target's account (pyrec's
+summary has it as BPF's).
 
     cost.py [SECONDS [ROUNDS]]      needs root and perf
 """
 
+import collections
 import os
 import platform
 import re
@@ -33,6 +36,8 @@ from pyrec_harness import (  # noqa: E402
 HZ = 999
 LEAD_SECONDS = 1
 
+Cost = collections.namedtuple("Cost", "cpu_seconds file_bytes samples_nr messages")
+
 
 def cpu_seconds(command):
     """User and system time of a command to its end, and its stderr."""
@@ -48,11 +53,7 @@ def cpu_seconds(command):
 def measure_pyrec(pid, seconds, path):
     command = [PYREC, "record", "-v", "-F", str(HZ), "-p", str(pid), "-d", str(seconds), "-o", path]
     spent, messages = cpu_seconds(command)
-    return {
-        "us": spent * 1e6 / samples_nr(path),
-        "bytes": os.path.getsize(path) / samples_nr(path),
-        "messages": messages,
-    }
+    return Cost(spent, os.path.getsize(path), samples_nr(path), messages)
 
 
 def measure_perf(pid, seconds, path):
@@ -60,12 +61,17 @@ def measure_perf(pid, seconds, path):
     command = [perf, "record", "-q", "-F", str(HZ), "-e", "cpu-clock", "--call-graph", "dwarf,8192"]
     command += ["-z", "-p", str(pid), "-o", path, "--", "sleep", str(seconds)]
     spent, messages = cpu_seconds(command)
-    listed = run([perf, "script", "-F", "time", "-i", path]).stdout.count("\n")
-    return {
-        "us": spent * 1e6 / listed,
-        "bytes": os.path.getsize(path) / listed,
-        "messages": messages,
-    }
+    samples = run([perf, "script", "-F", "time", "-i", path]).stdout.count("\n")
+    return Cost(spent, os.path.getsize(path), samples, messages)
+
+
+def marginal(short, long):
+    """What each further sample costs: (µs, bytes). Start and end of a recording cancel out."""
+    samples = long.samples_nr - short.samples_nr
+    return (
+        (long.cpu_seconds - short.cpu_seconds) * 1e6 / samples,
+        (long.file_bytes - short.file_bytes) / samples,
+    )
 
 
 def commit():
@@ -78,37 +84,46 @@ def cpu_name():
     return match[1] if match else platform.machine()
 
 
-def print_row(version, ours, theirs):
-    def median(rows, key):
-        return statistics.median(row[key] for row in rows)
+def median_marginal(pairs):
+    costs = [marginal(short, long) for short, long in pairs]
+    return [statistics.median(column) for column in zip(*costs)]
 
-    us, perf_us = median(ours, "us"), median(theirs, "us")
-    size, perf_size = median(ours, "bytes"), median(theirs, "bytes")
+
+def print_version(version, ours, theirs):
+    us, size = median_marginal(ours)
+    perf_us, perf_size = median_marginal(theirs)
     print(
         f"{version:8} {us:10.1f} {perf_us:10.1f} {us / perf_us:8.2f} "
         f"{size:12.0f} {perf_size:12.0f} {size / perf_size:8.2f}"
     )
+    print("".join(f"{'':9}{line}\n" for line in ours[-1][1].messages.splitlines()))
+
+
+def measure_version(python, seconds, rounds):
+    """(short, long) pairs of pyrec and of perf."""
+    ours, theirs = [], []
+    with tempfile.TemporaryDirectory(prefix="pyrec-bench-") as folder:
+        lasting = LEAD_SECONDS + (seconds * 4 + 4) * 2 * rounds
+        target = run_target(python, "fixed_stack.py", lasting, build_extension(python, folder))
+        with started(target, stdout=subprocess.DEVNULL) as process:
+            time.sleep(LEAD_SECONDS)
+            for measure, pairs in [(measure_pyrec, ours), (measure_perf, theirs)] * rounds:
+                pairs.append(
+                    [measure(process.pid, n * seconds, f"{folder}/x.data") for n in (1, 3)]
+                )
+    return ours, theirs
 
 
 def main(seconds, rounds):
     print(f"{cpu_name()} x {os.cpu_count()}, Linux {platform.release()}, pyrec {commit()}, {HZ} Hz")
-    print(f"{'':8} {'user+sys µs per sample':^30} {'file bytes per sample':^34}")
-    print(f"{'CPython':8} {'pyrec':>10} {'perf':>10} {'ratio':>8} {'pyrec':>12} {'perf':>12} {'ratio':>8}")
+    print(f"Each further sample, from recordings of {seconds} s and {3 * seconds} s, {rounds} rounds:")
+    print(f"{'':8} {'user+sys µs':^30} {'file bytes':^34}")
+    columns = f"{'pyrec':>10} {'perf':>10} {'ratio':>8} {'pyrec':>12} {'perf':>12} {'ratio':>8}"
+    print(f"{'CPython':8} {columns}")
     for version in MINORS:
-        with tempfile.TemporaryDirectory(prefix="pyrec-bench-") as folder:
-            python = find_python(version)
-            lasting = LEAD_SECONDS + (seconds + 2) * 2 * rounds
-            target = run_target(python, "fixed_stack.py", lasting, build_extension(python, folder))
-            with started(target, stdout=subprocess.DEVNULL) as process:
-                time.sleep(LEAD_SECONDS)
-                ours, theirs = [], []
-                for _ in range(rounds):
-                    ours.append(measure_pyrec(process.pid, seconds, f"{folder}/ours.data"))
-                    theirs.append(measure_perf(process.pid, seconds, f"{folder}/perf.data"))
-        print_row(version, ours, theirs)
-        print(ours[-1]["messages"])
+        print_version(version, *measure_version(find_python(version), seconds, rounds))
 
 
 if __name__ == "__main__":
-    seconds_and_rounds = sys.argv[1:] + ["5", "3"][len(sys.argv) - 1 :]
+    seconds_and_rounds = sys.argv[1:] + ["2", "3"][len(sys.argv) - 1 :]
     main(*map(int, seconds_and_rounds))
