@@ -169,7 +169,7 @@ check:
 layers lint hostbpf golden sanitize fuzz-smoke docs-test test-e2e:
 	$(Q)$(CHECK) $(@:test-e2e=e2e)
 
-$(O)/tests/kernels/load_objects.o: | $(SKELETONS)
+$(O)/tests/kernels/load_objects.o: $(SKELETONS)
 
 $(O)/tests/kernels/%: $(O)/tests/kernels/%.o
 	$(call say,LINK,$@)
@@ -179,7 +179,7 @@ $(O)/tests/kernels/%: $(O)/tests/kernels/%.o
 .PHONY: kernels
 kernels:
 	$(Q)tests/install-packages kernels
-	$(Q)$(MAKE) --no-print-directory $(O)/pyrec $(O)/tests/kernels/load_objects
+	$(Q)$(MAKE) -s --no-print-directory $(O)/pyrec $(O)/tests/kernels/load_objects
 	$(Q)PYREC=$(O)/pyrec LOAD_OBJECTS=$(O)/tests/kernels/load_objects OUT=$(O)/kernels \
 		$(PYTHON) tests/kernels/run.py $(KERNELS)
 
