@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "record/processes.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/vec.h"
+#include "record/process_image.h"
 #include "record/sideband.h"
 
 struct process {
@@ -171,132 +168,6 @@ static void processes_remove(struct processes *processes, struct process *proces
 	free(process);
 }
 
-/* stat(5), where "not told" is 0 for both places (the kernel writes 1 for start_code). */
-static int process_stat_read(uint32_t tgid, struct proc_stat *ret)
-{
-	int error = proc_stat_read(tgid, ret);
-
-	if (!error && ret->start_code == 1)
-		ret->start_code = ret->start_stack = 0;
-	return error;
-}
-
-/* ---- Telling report about a process ---- */
-
-static void emit_map(struct processes *processes, uint32_t tgid, const struct proc_map *map,
-		     const struct mapped_file *file)
-{
-	struct record record = {
-	    .type = PERF_RECORD_MMAP2,
-	    .misc = PERF_RECORD_MISC_USER,
-	    .id = {.pid = tgid, .tid = tgid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
-	    .mmap = {.pid = tgid,
-		     .tid = tgid,
-		     .start = map->start,
-		     .bytes = map->end - map->start,
-		     .file_offset = map->file_offset,
-		     .prot = map->prot,
-		     .flags = map->is_shared ? MAP_SHARED : MAP_PRIVATE,
-		     .device_major = map->device_major,
-		     .device_minor = map->device_minor,
-		     .inode = map->inode,
-		     .path = map->path[0] ? map->path : "//anon"},
-	};
-
-	if (file && file->build_id_nr) {
-		record.mmap.build_id_nr = file->build_id_nr;
-		memcpy(record.mmap.build_id, file->build_id, sizeof(record.mmap.build_id));
-	}
-	(void)output_record(processes->options.output, &record);
-}
-
-static void emit_comm(struct processes *processes, uint32_t tgid, uint32_t tid)
-{
-	char path[64];
-	auto_free char *comm = NULL;
-	size_t nr;
-
-	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", tgid, tid);
-	if (proc_file_read(path, &comm, &nr) || nr == 0)
-		return;
-	comm[nr - 1] = '\0'; /* the newline */
-	const struct record record = {
-	    .type = PERF_RECORD_COMM,
-	    .id = {.pid = tgid, .tid = tid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
-	    .comm = {.pid = tgid, .tid = tid, .comm = comm},
-	};
-
-	(void)output_record(processes->options.output, &record);
-}
-
-struct comm_visit {
-	struct processes *processes;
-	uint32_t tgid;
-};
-
-static int comm_visit_thread(void *context, uint32_t tid)
-{
-	const struct comm_visit *visit = context;
-
-	if (tid != visit->tgid) /* the leader's comes first, it is the process's name */
-		emit_comm(visit->processes, visit->tgid, tid);
-	return 0;
-}
-
-static void emit_threads(struct processes *processes, uint32_t tgid)
-{
-	struct comm_visit visit = {.processes = processes, .tgid = tgid};
-	char path[64];
-
-	emit_comm(processes, tgid, tgid);
-	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
-	(void)proc_numbers_visit(path, comm_visit_thread, &visit);
-}
-
-/* What was found of a process in its memory map. */
-struct process_image {
-	const struct mapped_file *python; /* NULL: none */
-	uint64_t python_bias;
-	bool has_maps; /* a kernel thread has none */
-	bool is_musl;  /* its C library keeps thread-specific data elsewhere than glibc */
-};
-
-static bool image_is_walkable(const struct process_image *image)
-{
-	return image->python && image->python->runtime->is_walkable && !image->is_musl;
-}
-
-static void emit_interpreter(struct processes *processes, uint32_t tgid,
-			     const struct process_image *image)
-{
-	const char *path = image->python->path;
-	const struct python_runtime *runtime = image->python->runtime;
-	const bool is_walkable = image_is_walkable(image);
-	char version[24];
-	char message[128] = "";
-	struct payload payload = {.kind = PAYLOAD_INTERPRETER};
-
-	python_version_format(runtime->version_hex, version, sizeof(version));
-	if (!is_walkable) {
-		snprintf(message, sizeof(message),
-			 "python %s (pid %u): layout %snot known, native frames only",
-			 runtime->version_hex ? version : "of unknown version", tgid,
-			 image->is_musl ? "of musl's thread data " : "");
-		log_warn("%s", message);
-	}
-	payload.interpreter = (struct payload_interpreter){
-	    .time_ns = clock_now_ns(),
-	    .pid = tgid,
-	    .version_hex = runtime->version_hex,
-	    .status = is_walkable ? INTERPRETER_WALKED : INTERPRETER_UNSUPPORTED,
-	    .path = path,
-	    .path_nr = (uint32_t)strlen(path),
-	    .message = message,
-	    .message_nr = (uint32_t)strlen(message),
-	};
-	(void)output_payload(processes->options.output, &payload, NULL);
-}
-
 /* ---- Handing a process to BPF ---- */
 
 /* Number of @runtime's layout in the map that BPF walks with. Return: index or -errno. */
@@ -331,7 +202,7 @@ static int process_hand_over(struct processes *processes, struct process *proces
 	};
 
 	process->layout = -1;
-	if (image_is_walkable(image)) {
+	if (process_image_is_walkable(image)) {
 		const struct python_runtime *runtime = image->python->runtime;
 		int index = layout_index(processes, runtime);
 
@@ -354,110 +225,14 @@ static int process_hand_over(struct processes *processes, struct process *proces
 	return sampler_add_process(processes->sampler, process->tgid, &entry);
 }
 
-static bool is_special_map(const struct proc_map *map)
-{
-	return strcmp(map->path, "[vsyscall]") == 0;
-}
-
-/*
- * The other segments of a file that was mapped executable at @bias. The kernel does not tell them
- * (mmap_data would tell every mapping of the machine), but there lie .eh_frame_hdr and the
- * pointers to personality routines, which stock perf looks for in the memory map.
- */
-static void emit_data_segments(struct processes *processes, uint32_t tgid, uint64_t bias,
-			       const struct mapped_file *file)
-{
-	const uint64_t page = 4096;
-
-	for (uint32_t i = 0; i < file->segments_nr; i++) {
-		const struct elf_segment *segment = &file->segments[i];
-		const uint64_t start = bias + (segment->vaddr & ~(page - 1));
-		const struct proc_map map = {
-		    .start = start,
-		    .end = bias + ((segment->vaddr + segment->file_bytes + page - 1) & ~(page - 1)),
-		    .file_offset = segment->file_offset & ~(page - 1),
-		    .prot = PROT_READ | (segment->flags & PF_W ? PROT_WRITE : 0),
-		    .device_major = file->device_major,
-		    .device_minor = file->device_minor,
-		    .inode = file->inode,
-		    .path = file->path,
-		};
-
-		if (!(segment->flags & PF_X) && segment->file_bytes)
-			emit_map(processes, tgid, &map, file);
-	}
-}
-
-/* Visit the executable mappings of a process; with @emit they are written and kept for the bundle.
- */
-static int image_read(struct processes *processes, uint32_t tgid, bool emit,
-		      struct process_image *ret)
-{
-	auto_free char *text = NULL;
-	char path[64];
-	char *line, *rest;
-	size_t nr;
-	int error;
-
-	*ret = (struct process_image){0};
-	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
-	error = proc_file_read(path, &text, &nr);
-	if (error)
-		return error;
-	rest = text;
-	while ((line = strsep(&rest, "\n")) != NULL) {
-		struct mapped_file *file = NULL;
-		struct proc_map map;
-		uint64_t bias;
-		bool has_bias;
-
-		if (proc_map_parse(line, &map) || !(map.prot & PROT_EXEC) || is_special_map(&map))
-			continue;
-		if (mapped_files_get(processes->options.files, tgid, &map, &file))
-			file = NULL;
-		ret->has_maps = true;
-		ret->is_musl |= strstr(map.path, "/ld-musl-") != NULL;
-		has_bias = file && mapped_file_bias(file, map.start, map.file_offset, &bias) == 0;
-		if (has_bias && file->runtime && !ret->python) {
-			ret->python = file;
-			ret->python_bias = bias;
-		}
-		if (!emit)
-			continue;
-		if (file)
-			mapped_file_use(file, tgid, map.start, map.end);
-		emit_map(processes, tgid, &map, file);
-		if (has_bias)
-			emit_data_segments(processes, tgid, bias, file);
-	}
-	return 0;
-}
-
 static void count_process(struct processes *processes, const struct process_image *image)
 {
 	if (!image->python)
 		processes->counts.native_nr++;
-	else if (image_is_walkable(image))
+	else if (process_image_is_walkable(image))
 		processes->counts.python_nr++;
 	else
 		processes->counts.unsupported_nr++;
-}
-
-/*
- * stat(5) of a process that may be in the middle of execve(2): the kernel tells its first mapping
- * before it sets start_code and then start_stack, within microseconds unless it is preempted
- * there. That last case is caught by processes_recheck().
- */
-static int process_stat_settled(uint32_t tgid, struct proc_stat *ret)
-{
-	const struct timespec pause = {.tv_nsec = 100 * 1000};
-	int error = proc_stat_read(tgid, ret);
-
-	for (int i = 0; !error && ret->start_code == 0 && i < 50; i++) {
-		nanosleep(&pause, NULL);
-		error = proc_stat_read(tgid, ret);
-	}
-	return error ? error : process_stat_read(tgid, ret);
 }
 
 /* Look at a process; when it is one to record, tell report and BPF. A refusal concerns it alone. */
@@ -467,7 +242,7 @@ static void process_register(struct processes *processes, uint32_t tgid)
 	struct process_image image;
 	struct proc_stat status;
 	struct process *process;
-	int error = image_read(processes, tgid, false, &image);
+	int error = process_image_read(tgid, processes->options.files, NULL, &image);
 
 	if (error == -EACCES || error == -EPERM)
 		processes->counts.denied_nr++;
@@ -484,10 +259,11 @@ static void process_register(struct processes *processes, uint32_t tgid)
 	process->start_code = status.start_code;
 	process->start_stack = status.start_stack;
 	process->known_ns = known_ns;
-	emit_threads(processes, tgid);
-	error = image_read(processes, tgid, true, &image);
+	process_emit_threads(processes->options.output, tgid);
+	error = process_image_read(tgid, processes->options.files, processes->options.output,
+				   &image);
 	if (!error && image.python)
-		emit_interpreter(processes, tgid, &image);
+		process_emit_interpreter(processes->options.output, tgid, &image);
 	if (!error)
 		error = process_hand_over(processes, process, &image, &status);
 	if (error) {
@@ -514,20 +290,6 @@ int processes_scan(struct processes *processes)
 
 /* ---- Side-band ---- */
 
-/* The kernel's record with the build id that it does not tell. */
-static int emit_kernel_map(struct processes *processes, const struct record *record,
-			   const struct mapped_file *file)
-{
-	struct record told = *record;
-
-	told.id.id = PERF_WRITER_EVENT_ID;
-	if (file && file->build_id_nr) {
-		told.mmap.build_id_nr = file->build_id_nr;
-		memcpy(told.mmap.build_id, file->build_id, sizeof(told.mmap.build_id));
-	}
-	return output_record(processes->options.output, &told);
-}
-
 static int on_mmap(struct processes *processes, const struct record *record)
 {
 	const struct record_mmap *mmap = &record->mmap;
@@ -550,9 +312,10 @@ static int on_mmap(struct processes *processes, const struct record *record)
 
 		mapped_file_use(file, mmap->pid, mmap->start, mmap->start + mmap->bytes);
 		if (mapped_file_bias(file, mmap->start, mmap->file_offset, &bias) == 0)
-			emit_data_segments(processes, mmap->pid, bias, file);
+			process_emit_data_segments(processes->options.output, mmap->pid, bias,
+						   file);
 	}
-	return emit_kernel_map(processes, record, file);
+	return process_emit_kernel_map(processes->options.output, record, file);
 }
 
 static int on_comm(struct processes *processes, const struct record *record,

@@ -289,7 +289,6 @@ int recorder_create(const struct record_options *options, int argc, char **argv,
 	recorder->options = options;
 	recorder->signal_fd = recorder->timer_fd = -1;
 	recorder->shows_line = !options->is_quiet && isatty(STDERR_FILENO);
-	open_files_raise();
 	error = mapped_files_create(&recorder->files);
 	if (!error)
 		error = code_objects_create(&code_options, &recorder->codes);
@@ -297,6 +296,7 @@ int recorder_create(const struct record_options *options, int argc, char **argv,
 		error = recorder_open_kernel_side(recorder);
 	if (!error)
 		error = recorder_add_targets(recorder);
+	open_files_raise(); /* after the fork: the command keeps its own limit */
 	if (!error)
 		error = recorder_open_file(recorder, argc, argv);
 	if (!error)

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "record/process_image.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "common/log.h"
+
+int process_stat_read(uint32_t tgid, struct proc_stat *ret)
+{
+	int error = proc_stat_read(tgid, ret);
+
+	if (!error && ret->start_code == 1)
+		ret->start_code = ret->start_stack = 0;
+	return error;
+}
+
+int process_stat_settled(uint32_t tgid, struct proc_stat *ret)
+{
+	const struct timespec pause = {.tv_nsec = 100 * 1000};
+	int error = proc_stat_read(tgid, ret);
+
+	for (int i = 0; !error && ret->start_code == 0 && i < 50; i++) {
+		nanosleep(&pause, NULL);
+		error = proc_stat_read(tgid, ret);
+	}
+	return error ? error : process_stat_read(tgid, ret);
+}
+
+static void emit_map(struct output *output, uint32_t tgid, const struct proc_map *map,
+		     const struct mapped_file *file)
+{
+	struct record record = {
+	    .type = PERF_RECORD_MMAP2,
+	    .misc = PERF_RECORD_MISC_USER,
+	    .id = {.pid = tgid, .tid = tgid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
+	    .mmap = {.pid = tgid,
+		     .tid = tgid,
+		     .start = map->start,
+		     .bytes = map->end - map->start,
+		     .file_offset = map->file_offset,
+		     .prot = map->prot,
+		     .flags = map->is_shared ? MAP_SHARED : MAP_PRIVATE,
+		     .device_major = map->device_major,
+		     .device_minor = map->device_minor,
+		     .inode = map->inode,
+		     .path = map->path[0] ? map->path : "//anon"},
+	};
+
+	if (file && file->build_id_nr) {
+		record.mmap.build_id_nr = file->build_id_nr;
+		memcpy(record.mmap.build_id, file->build_id, sizeof(record.mmap.build_id));
+	}
+	(void)output_record(output, &record);
+}
+
+static void emit_comm(struct output *output, uint32_t tgid, uint32_t tid)
+{
+	char path[64];
+	auto_free char *comm = NULL;
+	size_t nr;
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/comm", tgid, tid);
+	if (proc_file_read(path, &comm, &nr) || nr == 0)
+		return;
+	comm[nr - 1] = '\0'; /* the newline */
+	const struct record record = {
+	    .type = PERF_RECORD_COMM,
+	    .id = {.pid = tgid, .tid = tid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
+	    .comm = {.pid = tgid, .tid = tid, .comm = comm},
+	};
+
+	(void)output_record(output, &record);
+}
+
+struct comm_visit {
+	struct output *output;
+	uint32_t tgid;
+};
+
+static int comm_visit_thread(void *context, uint32_t tid)
+{
+	const struct comm_visit *visit = context;
+
+	if (tid != visit->tgid) /* the leader's comes first, it is the process's name */
+		emit_comm(visit->output, visit->tgid, tid);
+	return 0;
+}
+
+void process_emit_threads(struct output *output, uint32_t tgid)
+{
+	struct comm_visit visit = {.output = output, .tgid = tgid};
+	char path[64];
+
+	emit_comm(output, tgid, tgid);
+	snprintf(path, sizeof(path), "/proc/%u/task", tgid);
+	(void)proc_numbers_visit(path, comm_visit_thread, &visit);
+}
+
+void process_emit_interpreter(struct output *output, uint32_t tgid,
+			      const struct process_image *image)
+{
+	const char *path = image->python->path;
+	const struct python_runtime *runtime = image->python->runtime;
+	const bool is_walkable = process_image_is_walkable(image);
+	char version[24];
+	char message[128] = "";
+	struct payload payload = {.kind = PAYLOAD_INTERPRETER};
+
+	python_version_format(runtime->version_hex, version, sizeof(version));
+	if (!is_walkable) {
+		snprintf(message, sizeof(message),
+			 "python %s (pid %u): layout %snot known, native frames only",
+			 runtime->version_hex ? version : "of unknown version", tgid,
+			 image->is_musl ? "of musl's thread data " : "");
+		log_warn("%s", message);
+	}
+	payload.interpreter = (struct payload_interpreter){
+	    .time_ns = clock_now_ns(),
+	    .pid = tgid,
+	    .version_hex = runtime->version_hex,
+	    .status = is_walkable ? INTERPRETER_WALKED : INTERPRETER_UNSUPPORTED,
+	    .path = path,
+	    .path_nr = (uint32_t)strlen(path),
+	    .message = message,
+	    .message_nr = (uint32_t)strlen(message),
+	};
+	(void)output_payload(output, &payload, NULL);
+}
+
+static bool is_special_map(const struct proc_map *map)
+{
+	return strcmp(map->path, "[vsyscall]") == 0;
+}
+
+void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t bias,
+				const struct mapped_file *file)
+{
+	const uint64_t page = 4096;
+
+	for (uint32_t i = 0; i < file->segments_nr; i++) {
+		const struct elf_segment *segment = &file->segments[i];
+		const uint64_t start = bias + (segment->vaddr & ~(page - 1));
+		const struct proc_map map = {
+		    .start = start,
+		    .end = bias + ((segment->vaddr + segment->file_bytes + page - 1) & ~(page - 1)),
+		    .file_offset = segment->file_offset & ~(page - 1),
+		    .prot = PROT_READ | (segment->flags & PF_W ? PROT_WRITE : 0),
+		    .device_major = file->device_major,
+		    .device_minor = file->device_minor,
+		    .inode = file->inode,
+		    .path = file->path,
+		};
+
+		if (!(segment->flags & PF_X) && segment->file_bytes)
+			emit_map(output, tgid, &map, file);
+	}
+}
+
+int process_image_read(uint32_t tgid, struct mapped_files *files, struct output *output,
+		       struct process_image *ret)
+{
+	auto_free char *text = NULL;
+	char path[64];
+	char *line, *rest;
+	size_t nr;
+	int error;
+
+	*ret = (struct process_image){0};
+	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
+	error = proc_file_read(path, &text, &nr);
+	if (error)
+		return error;
+	rest = text;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		struct mapped_file *file = NULL;
+		struct proc_map map;
+		uint64_t bias;
+		bool has_bias;
+
+		if (proc_map_parse(line, &map) || !(map.prot & PROT_EXEC) || is_special_map(&map))
+			continue;
+		if (mapped_files_get(files, tgid, &map, &file))
+			file = NULL;
+		ret->has_maps = true;
+		ret->is_musl |= strstr(map.path, "/ld-musl-") != NULL;
+		has_bias = file && mapped_file_bias(file, map.start, map.file_offset, &bias) == 0;
+		if (has_bias && file->runtime && !ret->python) {
+			ret->python = file;
+			ret->python_bias = bias;
+		}
+		if (!output)
+			continue;
+		if (file)
+			mapped_file_use(file, tgid, map.start, map.end);
+		emit_map(output, tgid, &map, file);
+		if (has_bias)
+			process_emit_data_segments(output, tgid, bias, file);
+	}
+	return 0;
+}
+
+int process_emit_kernel_map(struct output *output, const struct record *record,
+			    const struct mapped_file *file)
+{
+	struct record told = *record;
+
+	told.id.id = PERF_WRITER_EVENT_ID;
+	if (file && file->build_id_nr) {
+		told.mmap.build_id_nr = file->build_id_nr;
+		memcpy(told.mmap.build_id, file->build_id, sizeof(told.mmap.build_id));
+	}
+	return output_record(output, &told);
+}
