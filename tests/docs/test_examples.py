@@ -128,7 +128,7 @@ def test_exit_status(page, shell):
     [
         ("pyrec record -- sh -c 'exit 7'", 7),
         ("pyrec record -- sh -c 'kill -KILL $$'", 137),
-        ("pyrec record -- /no/such/program", 1),
+        ("pyrec record -- /no/such/program", 127),
         ("timeout -s INT 2 pyrec record -a; test $? -ne 124 || true", 0),
     ],
 )
