@@ -13,20 +13,29 @@ section() {
 	echo "@@ $*"
 }
 
+# Through a pipe: on a terminal pyrec would show its progress between the lines.
+print_report() { # print_report NAME OPTION...
+	name=$1
+	shift
+	pyrec report -i "/out/$name" "$@" 2>&1 | busybox cat
+}
+
 record() { # record NAME ARGUMENT...
 	name=$1
 	shift
 	section "record $name"
-	pyrec record -v -F 99 -d 3 -o "/out/$name" "$@" 2>&1
-	section "status $name $?"
+	pyrec record -v -F 99 -d 3 -o "/out/$name" "$@" >/tmp/log 2>&1
+	status=$?
+	busybox cat /tmp/log
+	section "status $name $status"
 	section "info $name"
-	pyrec info -i "/out/$name" 2>&1
+	pyrec info -i "/out/$name" 2>&1 | busybox cat
 	section "python $name"
-	pyrec report -i "/out/$name" --format=folded --no-pid --python-only 2>&1
+	print_report "$name" --format=folded --no-pid --python-only
 	section "merged $name"
-	pyrec report -i "/out/$name" --format=folded --no-pid --annotate-kinds 2>&1
+	print_report "$name" --format=folded --no-pid --annotate-kinds
 	section "text $name" # for people
-	pyrec report -i "/out/$name" --sort=symbol --percent-limit=2 2>&1
+	print_report "$name" --sort=symbol --percent-limit=2
 }
 
 section "kernel $(busybox uname -r)"
