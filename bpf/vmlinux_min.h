@@ -43,6 +43,11 @@ enum {
 	BPF_RB_AVAIL_DATA = 0,
 };
 
+/* include/uapi/linux/bpf.h: looked for in the running kernel, to know if it has the helper */
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct mm_struct {
