@@ -15,8 +15,8 @@ MIRROR = "http://deb.debian.org"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 META_PACKAGE = "linux-image-cloud-amd64"
 
-# Kernel series to test -> suite that has it. A fresh Debian 12 comes first.
-SUITES = {"6.1": "bookworm", "5.10": "bullseye", "6.12": "trixie"}
+# Kernel series to test -> suite that has it. A fresh Debian 12 comes first; sid has the newest.
+SUITES = {"6.1": "bookworm", "5.10": "bullseye", "6.12": "trixie", "sid": "sid"}
 
 
 def cache_folder():
@@ -32,9 +32,9 @@ class Apt:
         for name in ("lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         lines = [f"deb [signed-by={KEYRING}] {MIRROR}/debian {suite} main"]
-        lines.append(
-            f"deb [signed-by={KEYRING}] {MIRROR}/debian-security {suite}-security main"
-        )
+        if suite != "sid":
+            security = f"{MIRROR}/debian-security {suite}-security"
+            lines.append(f"deb [signed-by={KEYRING}] {security} main")
         sources.write_text("\n".join(lines) + "\n")
         self.options = []
         for option in (
@@ -59,24 +59,32 @@ class Apt:
         return done.stdout
 
 
-def fetch_kernel(series, folder):
-    """Download the newest cloud kernel of a series into folder/SERIES and unpack its image."""
-    apt = Apt(SUITES[series], folder / "apt" / SUITES[series])
-    apt.run("apt-get", "update")
+def find_package(apt):
+    """The package that holds the image of the suite's newest cloud kernel, and its release."""
     depends = apt.run("apt-cache", "depends", META_PACKAGE)
-    package = re.search(r"linux-image-[0-9]\S+", depends).group()
+    release = re.search(r"linux-image-([0-9]\S+)", depends)[1]
+    names = apt.run("apt-cache", "pkgnames", "linux-binary-").split()
+    binary = f"linux-binary-{release}"  # newer suites: linux-image-* depends on it
+    return (binary if binary in names else f"linux-image-{release}"), release
+
+
+def fetch_kernel(series, folder):
+    """Download the newest cloud kernel of a series and unpack its image into folder/SERIES."""
+    lists = folder / "apt" / SUITES[series]
+    apt = Apt(SUITES[series], lists)
+    apt.run("apt-get", "update")
+    package, release = find_package(apt)
     work = folder / "unpacked"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     apt.run("apt-get", "download", package, cwd=work)
-    archive = next(work.glob("*.deb"))
-    subprocess.run(["dpkg", "-x", archive, work], check=True)
-    image = next(path for path in work.rglob("vmlinuz-*") if path.is_file())
+    subprocess.run(["dpkg", "-x", next(work.glob("*.deb")), work], check=True)
+    image = next(path for path in work.rglob("vmlinuz*") if path.is_file())
     target = folder / series
     target.mkdir(exist_ok=True)
-    image = image.rename(target / image.name)
+    image = image.rename(target / f"vmlinuz-{release}")
     shutil.rmtree(work)
-    shutil.rmtree(folder / "apt" / SUITES[series])
+    shutil.rmtree(lists)
     return image
 
 

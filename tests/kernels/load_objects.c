@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Loads both BPF objects, also as --all-processes configures them, and prints what the running
- * kernel's verifier says of each program: a line "OBJECT PROGRAM processed N insns ...", or its
+ * kernel's verifier says of each program: a line "OBJECT PROGRAM processed N ...", or its
  * whole answer when it refuses the object.
  */
 #include <bpf/libbpf.h>

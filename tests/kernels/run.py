@@ -137,17 +137,20 @@ def judge(sections, name):
 
 def judge_verifier(lines):
     """Print what the verifier said; return complaints about programs near to its limit."""
-    complaints = []
+    complaints, counts_nr = [], 0
     for line in lines:
-        found = re.match(r"([\w-]+ \w+) processed (\d+) insns", line)
+        found = re.match(r"([\w-]+ \w+) processed (\d+)", line)
         if found:
             print(f"   {found[1]}: {found[2]} instructions verified")
+            counts_nr += 1
             if int(found[2]) > VERIFIED_MAX:
                 complaints.append(f"{line}: more than {VERIFIED_MAX}")
         elif re.match(r"(loop|legacy).* in [0-9.]+ s$", line):
             print(f"   {line}")
     if not any(re.match(r"legacy loaded in", line) for line in lines):
         complaints.append("the legacy object does not load")
+    elif not counts_nr:
+        complaints.append("the verifier tells no numbers")
     return complaints
 
 
