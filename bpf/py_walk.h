@@ -19,8 +19,7 @@
 enum {
 	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
 	WALK_TEXT_HEAD_BYTES = PYREC_TEXT_HEAD_WORDS * 8,
-	/* PyCodeObject from co_firstlineno to co_linetable, 3.11 to 3.13 */
-	WALK_CODE_BYTES = 80,
+	WALK_CODE_BYTES = 96, /* PyCodeObject from layout.code_start on, all that is read of it */
 	WALK_UNICODE_BYTES = 88, /* head of a compact ASCII string (3.11: 48) and so much text */
 };
 
@@ -35,6 +34,7 @@ struct walk {
 	 * _PyCFrame that may not be filled in. Only until its activation is left.
 	 */
 	__u32 in_prologue;
+	__u64 frame_type;   /* of heap frames: all have the same ob_type */
 	__u64 outer_cframe; /* then: the caller's, as far as known */
 	__u32 next_code;    /* next frames[] entry to fingerprint */
 	__u32 misses_nr;
@@ -123,7 +123,11 @@ walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 f
 		tstate = 0;
 	if (tstate || !process->key_address)
 		return tstate;
-	if (read_user(&key, 8, process->key_address) || !(__u32)key)
+	if (read_user(&key, 8, process->key_address))
+		return 0;
+	if (process->flags & PYREC_PROCESS_PLAIN_KEY)
+		key <<= 32;
+	else if (!(__u32)key)
 		return 0;
 	tstate = walk_glibc_specific(fs, (__u32)(key >> 32));
 	/* 3.11 and older: one variable for the whole process. */
@@ -224,6 +228,7 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 	walk->status = PYREC_WALK_TRUNCATED;
 	walk->cframe = 0;
 	walk->outer_cframe = 0;
+	walk->frame_type = 0;
 	walk->in_prologue = 0;
 	walk->next_code = 0;
 	walk->misses_nr = 0;
@@ -290,6 +295,38 @@ walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_lay
 		walk_stop(walk, PYREC_WALK_COMPLETE);
 }
 
+/*
+ * 3.10 and older: a PyFrameObject, an activation of its own. Their chain ends without a mark, so
+ * what can be told of a torn one is that something in it is no frame object.
+ */
+walk_inline long walk_heap_frame(struct walk *walk, const struct pyrec_layout *layout,
+				 struct pyrec_frame *frames)
+{
+	__u64 previous;
+	__u64 type;
+	__s32 instr;
+
+	if (read_user(walk->object, PYREC_HEAP_FRAME_HEAD_BYTES, walk->frame)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return 1;
+	}
+	type = walk_word(walk, 8); /* ob_type */
+	previous = walk_word(walk, layout->frame_previous);
+	instr = (__s32)walk_half(walk, layout->frame_instr);
+	if (!walk->frame_type)
+		walk->frame_type = type;
+	if (type != walk->frame_type || previous == walk->frame || instr < -1) {
+		walk_stop(walk, PYREC_WALK_TORN);
+		return 1;
+	}
+	walk_push(walk, frames, walk_word(walk, layout->frame_code),
+		  instr < 0 ? instr : instr >> layout->instr_shift);
+	walk->frame = previous;
+	if (!previous)
+		walk_stop(walk, PYREC_WALK_COMPLETE);
+	return walk->is_done;
+}
+
 /** Visit one frame. Return: 1 when the walk is over, else 0. */
 walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 			   struct pyrec_frame *frames)
@@ -304,9 +341,11 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 		return 1;
 	if (walk->nr >= PYREC_FRAMES_MAX - 1) /* a frame may bring a marker with it */
 		return 1;		      /* status is still TRUNCATED */
+	if (layout->is_heap_frame)
+		return walk_heap_frame(walk, layout, frames);
 	if (read_user(walk->object, PYREC_FRAME_HEAD_BYTES, frame)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
-		return 1;
+		walk_break(walk, layout, PYREC_WALK_FAULTED);
+		return walk->is_done;
 	}
 	previous = walk_word(walk, layout->frame_previous);
 	is_entry = walk_byte(walk, layout->frame_owner) == layout->entry_value;
@@ -389,7 +428,7 @@ walk_inline long walk_read_text_head(struct walk *walk, const struct pyrec_layou
 walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code,
 				   int all)
 {
-	const __u16 start = layout->code_first_line & ~7;
+	const __u16 start = layout->code_start;
 
 	walk->facts.address = code;
 	walk->facts.version = 0;
@@ -402,17 +441,20 @@ walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout 
 		if (walk->facts.version)
 			return pyrec_code_fingerprint(&walk->facts);
 	}
-	/* From co_firstlineno to co_linetable, which every version has in this order. */
 	if (read_user(walk->object, WALK_CODE_BYTES, code + start))
 		return 0;
 	walk->facts.name = walk_word(walk, layout->code_name - start);
-	walk->facts.qualname = walk_word(walk, layout->code_qualname - start);
+	walk->facts.qualname = layout->code_qualname
+				   ? walk_word(walk, layout->code_qualname - start)
+				   : 0;
 	walk->facts.file = walk_word(walk, layout->code_file - start);
 	walk->facts.lines = walk_word(walk, layout->code_lines - start);
 	walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
 	if (layout->code_version)
 		walk->facts.version = walk_half(walk, layout->code_version - start);
-	if (!walk->facts.version && walk_read_text_head(walk, layout, walk->facts.qualname))
+	if (!walk->facts.version &&
+	    walk_read_text_head(walk, layout,
+				layout->code_qualname ? walk->facts.qualname : walk->facts.name))
 		return 0;
 	return pyrec_code_fingerprint(&walk->facts);
 }

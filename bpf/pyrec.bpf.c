@@ -467,8 +467,11 @@ static inline long code_emit_step(struct scratch *s)
 	head->flags = 0;
 	head->lines_bytes = 0;
 	bytes = code_add_text(s, &head->name, walk->facts.name, bytes, PYREC_CODE_NAME_CUT);
-	bytes = code_add_text(s, &head->qualname, walk->facts.qualname, bytes,
-			      PYREC_CODE_QUALNAME_CUT);
+	if (walk->facts.qualname)
+		bytes = code_add_text(s, &head->qualname, walk->facts.qualname, bytes,
+				      PYREC_CODE_QUALNAME_CUT);
+	else
+		head->qualname.bytes = 0;
 	bytes = code_add_text(s, &head->file, walk->facts.file, bytes, PYREC_CODE_FILE_CUT);
 	bytes = code_add_lines(s, walk->facts.lines, bytes);
 	if (bytes > CODE_TAIL_BYTES_MAX)
@@ -587,7 +590,8 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 	if (frames_nr > PYREC_FRAMES_MAX)
 		frames_nr = PYREC_FRAMES_MAX;
 	head->frames_nr = frames_nr;
-	head->status = s->walk.status;
+	head->status = (__u16)s->walk.status;
+	head->layout = (__u16)s->process.layout;
 	bytes = frames_nr * sizeof(struct pyrec_frame);
 	bytes = kernel_stack_copy(s, ctx, bytes);
 	bytes = user_stack_copy(s, bytes);

@@ -31,10 +31,11 @@ enum {
 	 */
 	PYREC_EVAL_PROLOGUE_BYTES = 0x80,
 	/* What is read of an object's head at once, CPython 3.11 to 3.13: fields lie inside. */
-	PYREC_FRAME_HEAD_BYTES = 72,   /* _PyInterpreterFrame up to owner */
-	PYREC_CODE_HEAD_BYTES = 144,   /* PyCodeObject up to co_linetable */
-	PYREC_UNICODE_HEAD_BYTES = 40, /* PyUnicodeObject up to state */
-	PYREC_REG_SP = 7,	       /* in pyrec_sample.regs */
+	PYREC_HEAP_FRAME_HEAD_BYTES = 128, /* PyFrameObject up to f_lasti, 2.7 to 3.10 */
+	PYREC_FRAME_HEAD_BYTES = 72,	   /* _PyInterpreterFrame up to owner */
+	PYREC_CODE_HEAD_BYTES = 144,	   /* PyCodeObject up to co_linetable */
+	PYREC_UNICODE_HEAD_BYTES = 40,	   /* PyUnicodeObject up to state */
+	PYREC_REG_SP = 7,		   /* in pyrec_sample.regs */
 };
 
 /*
@@ -54,14 +55,17 @@ struct pyrec_layout {
 	__u16 code_version; /* co_version; 0: the version has none */
 	__u16 code_file;
 	__u16 code_name;
-	__u16 code_qualname;
-	__u16 code_lines; /* co_linetable */
+	__u16 code_qualname; /* 0: before 3.11 */
+	__u16 code_lines;    /* co_linetable */
 	__u16 unicode_length;
 	__u16 unicode_state;
 	__u16 unicode_ascii;   /* data of a compact ASCII string */
 	__u16 unicode_compact; /* data of any other compact string */
 	__u16 bytes_size;
 	__u16 bytes_data;
+	__u16 code_start; /* 8-aligned: where reading a code object begins */
+	__u8 is_heap_frame; /* 3.10 and older: PyFrameObject */
+	__u8 instr_shift;   /* from f_lasti of a heap frame to code units */
 	__u8 has_cframe;
 	__u8 entry_value;    /* frame_owner byte that marks an entry frame */
 	__u8 entry_is_frame; /* 3.11: the entry frame is a Python frame too; its anchor is the
@@ -76,6 +80,8 @@ enum pyrec_tls_kind {
 };
 
 enum pyrec_process_flags {
+	/* 3.6: key_address is that of the key itself, not of a Py_tss_t; -1 while there is none. */
+	PYREC_PROCESS_PLAIN_KEY = 1 << 1,
 	PYREC_PROCESS_NATIVE_ONLY = 1 << 0, /* recorded, but its interpreter cannot be walked */
 };
 
@@ -157,7 +163,8 @@ struct pyrec_sample {
 	__u32 frames_nr;
 	__u32 kernel_nr;
 	__u32 stack_bytes;
-	__u32 status;		    /* enum pyrec_walk_status */
+	__u16 status;		    /* enum pyrec_walk_status */
+	__u16 layout;		    /* that it was walked by, where frames_nr is not 0 */
 	__u32 flags;		    /* enum pyrec_sample_flags */
 	__u64 regs[PYREC_REGS_MAX]; /* order of enum perf_event_x86_regs less DS ES FS GS */
 };

@@ -278,15 +278,17 @@ static int content_intern(struct code_objects *objects, struct payload_code *cod
 }
 
 /* From texts to the payload; @missing names what could not be had (enum pyrec_code_flags). */
-static int texts_intern(struct code_objects *objects, uint32_t version_hex, uint32_t missing,
-			uint32_t *ret)
+static int texts_intern(struct code_objects *objects, const struct code_layout *layout,
+			uint32_t missing, uint32_t *ret)
 {
 	const struct code_texts *texts = &objects->texts;
 	struct payload_code code = {
-	    .version_hex = version_hex,
+	    .version_hex = layout->version_hex,
 	    .first_line = texts->first_line,
 	    .flags = (missing & PYREC_CODE_NAME_CUT ? CODE_NAME_MISSING : 0) |
-		     (missing & PYREC_CODE_QUALNAME_CUT ? CODE_QUALNAME_MISSING : 0) |
+		     (missing & PYREC_CODE_QUALNAME_CUT || !layout->walk.code_qualname
+			  ? CODE_QUALNAME_MISSING
+			  : 0) |
 		     (missing & PYREC_CODE_FILE_CUT ? CODE_FILE_MISSING : 0) |
 		     (missing & PYREC_CODE_LINES_CUT ? CODE_LINES_MISSING : 0),
 	    .name = strbuf_text(&texts->name),
@@ -336,7 +338,7 @@ int code_objects_add(struct code_objects *objects, const struct pyrec_code *even
 	if (missing && code_read(event->process.tgid, event->address, event->fingerprint,
 				 &layout->walk, missing, texts) == 0)
 		missing = 0;
-	error = texts_intern(objects, layout->version_hex, missing, &code_id);
+	error = texts_intern(objects, layout, missing, &code_id);
 	if (!error)
 		error = code_objects_process(objects, &event->process, &process);
 	if (!error)
@@ -360,7 +362,7 @@ int code_objects_get(struct code_objects *objects, uint32_t process, uint32_t tg
 	code_texts_reset(&objects->texts);
 	if (code_read(tgid, frame->address, frame->fingerprint, &layout->walk, all,
 		      &objects->texts) == 0)
-		error = texts_intern(objects, layout->version_hex, 0, ret);
+		error = texts_intern(objects, layout, 0, ret);
 	if (!error) /* remembered also when it failed: asked once */
 		error = slot_set(objects, process, frame->address, frame->fingerprint, *ret);
 	return error;

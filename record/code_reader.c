@@ -164,13 +164,14 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 	if (error)
 		return error;
 	facts.name = word_at(head, layout->code_name);
-	facts.qualname = word_at(head, layout->code_qualname);
+	facts.qualname = layout->code_qualname ? word_at(head, layout->code_qualname) : 0;
 	facts.file = word_at(head, layout->code_file);
 	facts.lines = word_at(head, layout->code_lines);
 	facts.first_line = half_at(head, layout->code_first_line);
 	facts.version = layout->code_version ? half_at(head, layout->code_version) : 0;
 	if (!facts.version) {
-		error = text_find(tgid, facts.qualname, layout, &place);
+		error = text_find(tgid, facts.qualname ? facts.qualname : facts.name, layout,
+				  &place);
 		if (!error && place.is_compact && place.bytes)
 			error = remote_read(tgid, place.address, facts.text,
 					    place.bytes < sizeof(facts.text) ? place.bytes
@@ -191,7 +192,7 @@ static int parts_read(uint32_t tgid, const struct pyrec_code_facts *facts,
 	ret->first_line = (int32_t)facts->first_line;
 	if (wanted & PYREC_CODE_NAME_CUT)
 		error = text_read(tgid, facts->name, layout, &ret->name);
-	if (!error && wanted & PYREC_CODE_QUALNAME_CUT)
+	if (!error && wanted & PYREC_CODE_QUALNAME_CUT && facts->qualname)
 		error = text_read(tgid, facts->qualname, layout, &ret->qualname);
 	if (!error && wanted & PYREC_CODE_FILE_CUT)
 		error = text_read(tgid, facts->file, layout, &ret->file);

@@ -29,7 +29,8 @@ struct drain {
 	struct drain_options options;
 	struct drain_counts counts;
 	struct address_set kernel_addresses;
-	struct py_frame frames[PYREC_FRAMES_MAX];
+	struct py_frame frames[2 * PYREC_FRAMES_MAX];
+	uint32_t frames_nr;
 	uint64_t chain[PYREC_KERNEL_FRAMES_MAX + 4];
 	struct strbuf raw;
 };
@@ -79,31 +80,41 @@ static int32_t anchor_value(uint64_t anchor, uint64_t sp)
 							     : PY_ANCHOR_ELSEWHERE;
 }
 
-/* BPF's frames (addresses) become the file's (code ids). */
+static void frame_put(struct drain *drain, uint32_t code_id, int32_t value)
+{
+	drain->frames[drain->frames_nr++] = (struct py_frame){.code_id = code_id, .value = value};
+}
+
+/*
+ * BPF's frames (addresses) become the file's (code ids). A heap frame (3.10 and older) is an
+ * activation of its own, whose place on the C stack is not known.
+ */
 static int frames_translate(struct drain *drain, const struct sample_event *event)
 {
 	const struct pyrec_sample *head = event->head;
-	const struct code_layout *layout = NULL;
+	const struct code_layout *layout = processes_layout(drain->options.processes, head->layout);
 	uint32_t process;
 	int error;
 
+	drain->frames_nr = 0;
 	if (head->frames_nr == 0)
 		return 0;
-	layout = processes_layout_of(drain->options.processes, head->process.tgid);
 	error = code_objects_process(drain->options.codes, &head->process, &process);
 	for (uint32_t i = 0; !error && i < head->frames_nr; i++) {
 		const struct pyrec_frame *from = &event->frames[i];
-		struct py_frame *to = &drain->frames[i];
+		uint32_t code_id;
 
 		if (from->instr == PYREC_INSTR_ENTRY) {
-			to->code_id = PY_FRAME_ENTRY;
-			to->value = anchor_value(from->address, head->regs[REG_SP]);
+			frame_put(drain, PY_FRAME_ENTRY,
+				  anchor_value(from->address, head->regs[REG_SP]));
 			continue;
 		}
-		to->value = from->instr;
 		error = code_objects_get(drain->options.codes, process, head->process.tgid, from,
-					 layout, &to->code_id);
-		drain->counts.unreadable_frames_nr += to->code_id == PY_FRAME_UNREADABLE;
+					 layout, &code_id);
+		drain->counts.unreadable_frames_nr += code_id == PY_FRAME_UNREADABLE;
+		frame_put(drain, code_id, from->instr);
+		if (layout && layout->walk.is_heap_frame)
+			frame_put(drain, PY_FRAME_ENTRY, PY_ANCHOR_ELSEWHERE);
 	}
 	return error;
 }
@@ -122,9 +133,9 @@ static int frames_continue(struct drain *drain, const struct pyrec_sample *head,
 {
 	int error = 0;
 
-	while (!error && first < head->frames_nr) {
+	while (!error && first < drain->frames_nr) {
 		struct payload payload = {.kind = PAYLOAD_FRAMES};
-		uint32_t nr = head->frames_nr - first;
+		uint32_t nr = drain->frames_nr - first;
 
 		payload.frames.pid = head->process.tgid;
 		payload.frames.tid = head->tid;
@@ -175,8 +186,8 @@ static int sample_write(struct drain *drain, const struct sample_event *event)
 	struct py_stack stack = {
 	    .status = head->status,
 	    .flags = stack_flags(head->flags),
-	    .frames_total = head->frames_nr,
-	    .frames_nr = head->frames_nr,
+	    .frames_total = drain->frames_nr,
+	    .frames_nr = drain->frames_nr,
 	};
 	size_t room = (PERF_RECORD_BYTES_MAX - SAMPLE_FIXED_BYTES - head->stack_bytes) /
 		      PY_FRAME_BYTES;

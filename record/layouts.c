@@ -26,6 +26,7 @@ static const struct python_layout layout_3_11 = {
 	    .frame_instr = 56, /* prev_instr */
 	    .frame_owner = 68, /* is_entry */
 	    .code_instrs = 184,
+	    .code_start = 72,
 	    .code_first_line = 72,
 	    .code_version = 0,
 	    .code_file = 112,
@@ -57,6 +58,7 @@ static const struct python_layout layout_3_12 = {
 	    .frame_instr = 56, /* prev_instr */
 	    .frame_owner = 70,
 	    .code_instrs = 192,
+	    .code_start = 64,
 	    .code_first_line = 68,
 	    .code_version = 92,
 	    .code_file = 112,
@@ -74,6 +76,85 @@ static const struct python_layout layout_3_12 = {
 	    .entry_is_frame = 0,
 	},
     .runtime_key = 1544, /* autoTSSkey */
+};
+
+/*
+ * 3.6 to 3.10 walk PyFrameObjects (Include/frameobject.h, 3.10: Include/cpython/frameobject.h).
+ * What they share; offsets from the DWARF of the pyenv builds of 3.6.15, 3.7.16, 3.8.18, 3.9.18
+ * and 3.10.13.
+ */
+#define HEAP_FRAME_COMMON                                                                  \
+	.tstate_frame = 24, .frame_code = 32, .frame_previous = 24, .unicode_length = 16,  \
+	.unicode_state = 32, .unicode_ascii = 48, .unicode_compact = 72, .bytes_size = 16, \
+	.bytes_data = 32, .is_heap_frame = 1
+
+static const struct python_layout layout_3_6 = {
+    .walk =
+	{
+	    HEAP_FRAME_COMMON, .frame_instr = 120, .instr_shift = 1, .code_start = 32,
+	    .code_first_line = 36, .code_file = 96, .code_name = 104,
+	    .code_lines = 112, /* co_lnotab */
+	},
+    .has_plain_key = true,
+};
+
+static const struct python_layout layout_3_7 = {
+    .walk =
+	{
+	    HEAP_FRAME_COMMON,
+	    .frame_instr = 104,
+	    .instr_shift = 1,
+	    .code_start = 32,
+	    .code_first_line = 36,
+	    .code_file = 96,
+	    .code_name = 104,
+	    .code_lines = 112,
+	},
+    .runtime_key = 1504,
+    .runtime_current = 1480,
+};
+
+static const struct python_layout layout_3_8 = {
+    .walk =
+	{
+	    HEAP_FRAME_COMMON,
+	    .frame_instr = 104,
+	    .instr_shift = 1,
+	    .code_start = 40,
+	    .code_first_line = 40,
+	    .code_file = 104,
+	    .code_name = 112,
+	    .code_lines = 120,
+	},
+    .runtime_key = 1392,
+    .runtime_current = 1368,
+};
+
+static const struct python_layout layout_3_9 = {
+    .walk =
+	{
+	    HEAP_FRAME_COMMON,
+	    .frame_instr = 104,
+	    .instr_shift = 1,
+	    .code_start = 40,
+	    .code_first_line = 40,
+	    .code_file = 104,
+	    .code_name = 112,
+	    .code_lines = 120,
+	},
+    .runtime_key = 584,
+    .runtime_current = 568,
+};
+
+static const struct python_layout layout_3_10 = {
+    .walk =
+	{
+	    HEAP_FRAME_COMMON, .frame_instr = 96, /* in code units already */
+	    .instr_shift = 0, .code_start = 40, .code_first_line = 40, .code_file = 104,
+	    .code_name = 112, .code_lines = 120, /* co_linetable */
+	},
+    .runtime_key = 584,
+    .runtime_current = 568,
 };
 
 /* What _Py_DebugOffsets of 3.13 (Include/internal/pycore_runtime.h) does not tell. */
@@ -164,6 +245,7 @@ static int layout_from_3_13(uint32_t version_hex, const uint8_t *debug_offsets, 
 		memcpy((char *)&layout.walk + debug_fields_3_13[i].field, &value, sizeof(value));
 	}
 	layout.walk.unicode_compact = layout.walk.unicode_ascii + COMPACT_UNICODE_EXTRA_BYTES;
+	layout.walk.code_start = layout.walk.code_first_line & ~7;
 	*ret = layout;
 	return 0;
 }
@@ -174,6 +256,21 @@ int python_layout_find(uint32_t version_hex, const uint8_t *debug_offsets, size_
 	if ((version_hex >> 4 & 0xf) != RELEASE_FINAL)
 		return -ENOENT;
 	switch (version_hex >> 16) {
+	case 0x0306:
+		*ret = layout_3_6;
+		return 0;
+	case 0x0307:
+		*ret = layout_3_7;
+		return 0;
+	case 0x0308:
+		*ret = layout_3_8;
+		return 0;
+	case 0x0309:
+		*ret = layout_3_9;
+		return 0;
+	case 0x030a:
+		*ret = layout_3_10;
+		return 0;
 	case 0x030b:
 		*ret = layout_3_11;
 		return 0;

@@ -8,6 +8,7 @@
 #define PYREC_RECORD_LAYOUTS_H
 
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct python_layout {
 	/* In _PyRuntime: the Py_tss_t that holds the key of the thread-bound PyThreadState. */
 	uint32_t runtime_key;
 	uint32_t runtime_current; /* gilstate.tstate_current; 0: the version has a TLS variable */
+	bool has_plain_key;	  /* 3.6: no _PyRuntime; autoTLSkey is the key itself */
 };
 
 /**

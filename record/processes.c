@@ -214,11 +214,12 @@ static int process_hand_over(struct processes *processes, struct process *proces
 		entry.tls_kind = runtime->tls_kind;
 		entry.tls_offset = runtime->tls_offset;
 		entry.tls_module_address = image->python_bias + runtime->tls_module_vaddr;
-		entry.key_address = image->python_bias + runtime->runtime_vaddr +
-				    runtime->layout.runtime_key;
-		if (runtime->layout.runtime_current)
-			entry.current_address = image->python_bias + runtime->runtime_vaddr +
-						runtime->layout.runtime_current;
+		if (runtime->key_vaddr)
+			entry.key_address = image->python_bias + runtime->key_vaddr;
+		if (runtime->layout.has_plain_key)
+			entry.flags |= PYREC_PROCESS_PLAIN_KEY;
+		if (runtime->current_vaddr)
+			entry.current_address = image->python_bias + runtime->current_vaddr;
 		if (runtime->eval_linked_vaddr)
 			entry.eval_linked = image->python_bias + runtime->eval_linked_vaddr;
 	}

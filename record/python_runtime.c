@@ -38,6 +38,61 @@ static uint32_t version_from_symbol(const struct elf_file *elf)
 	return (uint32_t)value;
 }
 
+/* "3.9.18" or "3.9.0rc1", a whole string of @nr bytes with its NUL. Return: PY_VERSION_HEX or 0. */
+static uint32_t version_parse(const char *text, size_t nr)
+{
+	unsigned int major, minor, micro, serial = 0;
+	unsigned int level = 0xf;
+	char mark[3] = "";
+	int used = 0;
+
+	if (nr > 24 || sscanf(text, "%2u.%2u.%3u%n", &major, &minor, &micro, &used) != 3)
+		return 0;
+	text += used;
+	if (sscanf(text, "%2[abrc]%2u%n", mark, &serial, &used) == 2) {
+		level = strcmp(mark, "a") == 0 ? 0xa : strcmp(mark, "b") == 0 ? 0xb : 0xc;
+		text += used;
+	}
+	if (*text && strcmp(text, "+") != 0)
+		return 0;
+	if (!(major == 3 && minor >= 6 && minor <= 10) && !(major == 2 && minor == 7))
+		return 0;
+	return major << 24 | minor << 16 | micro << 8 | level << 4 | serial;
+}
+
+/* Where a version may begin in a string: linkers let a string be the tail of a longer one. */
+static size_t version_tail(const char *text, size_t nr)
+{
+	while (nr && strchr("0123456789.abcr+", text[nr - 1]))
+		nr--;
+	return nr;
+}
+
+/*
+ * Before Py_Version the version is only in PY_VERSION, the string that Py_GetVersion() formats.
+ * Where read-only data holds several that look like it, the one that the file's name agrees with.
+ */
+static uint32_t version_from_text(const struct elf_file *elf, uint32_t named)
+{
+	struct elf_section section;
+	uint32_t found = 0;
+	size_t at = 0;
+
+	if (elf_file_section(elf, ".rodata", &section) || !section.bytes)
+		return 0;
+	while (at < section.nr) {
+		const char *text = (const char *)section.bytes + at;
+		size_t nr = strnlen(text, section.nr - at);
+		size_t tail = at + nr < section.nr ? version_tail(text, nr) : nr;
+		uint32_t version = nr - tail >= 5 ? version_parse(text + tail, nr - tail) : 0;
+
+		if (version && (!found || version >> 16 == named >> 16))
+			found = version;
+		at += nr + 1;
+	}
+	return found;
+}
+
 static uint64_t symbol_vaddr(const struct elf_file *elf, const char *name)
 {
 	struct elf_symbol symbol;
@@ -271,6 +326,23 @@ static void eval_find(const struct elf_file *elf, struct python_runtime *runtime
 	runtime->eval_linked_vaddr = linked ? vaddr + linked : 0;
 }
 
+/* Where the process keeps its threads' states: in _PyRuntime, in 3.6 in variables of their own, of
+ * which a stripped file names only the second. */
+static void state_find(const struct elf_file *elf, struct python_runtime *runtime)
+{
+	const struct python_layout *layout = &runtime->layout;
+
+	if (layout->has_plain_key) {
+		runtime->key_vaddr = symbol_vaddr(elf, "autoTLSkey");
+		runtime->current_vaddr = symbol_vaddr(elf, "_PyThreadState_Current");
+		return;
+	}
+	if (layout->runtime_key)
+		runtime->key_vaddr = runtime->runtime_vaddr + layout->runtime_key;
+	if (layout->runtime_current)
+		runtime->current_vaddr = runtime->runtime_vaddr + layout->runtime_current;
+}
+
 int python_runtime_detect(const struct elf_file *elf, const char *path, struct python_runtime *ret)
 {
 	struct elf_section section = {0};
@@ -289,10 +361,13 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 	    memcmp(section.bytes, "xdebugpy", 8) == 0)
 		memcpy(&ret->version_hex, section.bytes + 8, 4);
 	if (!ret->version_hex)
+		ret->version_hex = version_from_text(elf, version_from_name(path));
+	if (!ret->version_hex)
 		ret->version_hex = version_from_name(path);
 	if (python_layout_find(ret->version_hex, section.bytes, section.bytes ? section.nr : 0,
 			       &ret->layout) == 0) {
 		ret->is_walkable = true;
+		state_find(elf, ret);
 		eval_find(elf, ret);
 		tls_find(elf, ret);
 	}

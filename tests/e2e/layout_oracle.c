@@ -50,6 +50,9 @@ static int print_ours(int fd, const char *path)
 	printf("our is_walkable %d\n", runtime.is_walkable);
 	printf("our runtime_vaddr %llu\n", (unsigned long long)runtime.runtime_vaddr);
 	printf("our runtime_key %u\n", runtime.layout.runtime_key);
+	printf("our runtime_current %u\n", runtime.layout.runtime_current);
+	printf("our key_vaddr %llu\n", (unsigned long long)runtime.key_vaddr);
+	printf("our current_vaddr %llu\n", (unsigned long long)runtime.current_vaddr);
 	printf("our tls_kind %u\n", runtime.tls_kind);
 	printf("our tls_offset %lld\n", (long long)runtime.tls_offset);
 	printf("our tls_module_vaddr %llu\n", (unsigned long long)runtime.tls_module_vaddr);

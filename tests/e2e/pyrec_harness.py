@@ -28,6 +28,8 @@ BUILD = os.path.join(ROOT, "build") if os.path.dirname(PYREC) == ROOT else os.pa
 SYSTEM_PYTHON = "/usr/bin/python3"
 PYENV_ROOT = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
 MINORS = ["3.11", "3.12", "3.13"]
+# One C evaluation loop for each Python frame; the walk has no anchors there.
+HEAP_FRAME_MINORS = ["3.6", "3.7", "3.8", "3.9", "3.10"]
 TIMEOUT_SECONDS = 120
 
 

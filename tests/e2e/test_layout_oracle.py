@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from pyrec_harness import MINORS, ROOT, find_python, run, skip
+from pyrec_harness import HEAP_FRAME_MINORS, MINORS, ROOT, find_python, run, skip
 
 SOURCES = [
     "tests/e2e/layout_oracle.c",
@@ -45,12 +45,29 @@ WITH_OWNER = {
     "entry_value": "enum.FRAME_OWNED_BY_CSTACK",
     "runtime_key": "_PyRuntimeState.autoTSSkey",
 }
+HEAP_FRAME = {
+    **{field: query for field, query in ALL.items() if field not in ("code_instrs", "code_qualname")},
+    "tstate_frame": "_ts.frame",
+    "frame_previous": "PyFrameObject.f_back",
+    "frame_code": "PyFrameObject.f_code",
+    "frame_instr": "PyFrameObject.f_lasti",
+    "code_lines": "PyCodeObject.co_lnotab",
+}
+IN_GILSTATE = {
+    "runtime_key": "_PyRuntimeState.gilstate.autoTSSkey",
+    "runtime_current": "_PyRuntimeState.gilstate.tstate_current",
+}
 QUERIES = {
+    "3.6": HEAP_FRAME,
+    "3.7": {**HEAP_FRAME, **IN_GILSTATE},
+    "3.8": {**HEAP_FRAME, **IN_GILSTATE},
+    "3.9": {**HEAP_FRAME, **IN_GILSTATE},
+    "3.10": {**HEAP_FRAME, **IN_GILSTATE, "code_lines": "PyCodeObject.co_linetable"},
     "3.11": {
         **ALL,
         **CFRAME,
+        **IN_GILSTATE,
         "frame_owner": "_PyInterpreterFrame.is_entry",
-        "runtime_key": "_PyRuntimeState.gilstate.autoTSSkey",
     },
     "3.12": {**ALL, **CFRAME, **WITH_OWNER},
     "3.13": {
@@ -60,6 +77,14 @@ QUERIES = {
         "frame_instr": "_PyInterpreterFrame.instr_ptr",
         "frame_code": "_PyInterpreterFrame.f_executable",
     },
+}
+WITHOUT_FRAMES = {
+    "cframe_frame",
+    "cframe_previous",
+    "frame_owner",
+    "code_instrs",
+    "code_version",
+    "code_qualname",
 }
 TLS_DYNAMIC = 2  # enum pyrec_tls_kind
 # Where the layout has one number for two things: the other one.
@@ -99,7 +124,7 @@ def runtime_file(python):
     return path, int(version)
 
 
-@pytest.mark.parametrize("minor", MINORS)
+@pytest.mark.parametrize("minor", [*HEAP_FRAME_MINORS, *MINORS])
 def test_offsets(minor, oracle):
     path, version = runtime_file(find_python(minor))
     wanted = QUERIES[minor]
@@ -119,8 +144,13 @@ def test_every_field_is_asked():
     """A field that the layout gains must be compared too."""
     for minor, queries in QUERIES.items():
         unasked = {name for name in layout_field_names() if name not in queries}
-        expected = {"3.11": {"code_version"}, "3.12": set(), "3.13": {"cframe_frame", "cframe_previous"}}
-        assert unasked == expected[minor], minor
+        expected = {
+            "3.11": {"code_version"},
+            "3.12": set(),
+            "3.13": {"cframe_frame", "cframe_previous"},
+        }
+        # Where the walk begins to read a code object is its own choice.
+        assert unasked == expected.get(minor, WITHOUT_FRAMES) | {"code_start"}, minor
 
 
 def layout_field_names():
@@ -137,9 +167,10 @@ def module_words(path):
     return {int(row[0], 16) for row in rows if row[3:] == ["0"]}
 
 
-@pytest.mark.parametrize("minor", [*MINORS, "system"])
+@pytest.mark.parametrize("minor", [*HEAP_FRAME_MINORS, *MINORS, "system"])
 def test_stripped(minor, oracle, tmp_path):
-    """What survives `strip` is enough to find the same things, but for 3.11, which needs none."""
+    """What survives `strip` is enough to find the same things, but for TLS up to 3.11, which has none,
+    and 3.6's key, a local variable."""
     path, version = runtime_file(find_python(minor))
     stripped = str(tmp_path / os.path.basename(path))
     subprocess.run(["strip", "-s", "-o", stripped, path], check=True, timeout=60)
@@ -150,6 +181,8 @@ def test_stripped(minor, oracle, tmp_path):
     for found in (whole, bare):  # any of them will do
         word = found.pop("tls_module_vaddr")
         assert word in words if found["tls_kind"] == TLS_DYNAMIC else word == 0
+    if minor == "3.6":
+        assert whole.pop("key_vaddr") != 0 and bare.pop("key_vaddr") == 0
     assert bare == whole
     if version >= 0x030C0000:
         assert bare["tls_kind"] != 0

@@ -7,6 +7,7 @@ FILE": the code units that it may stand at (one, but for the leaf any of its las
 and it waits for its standard input to close. Each thread waits in C with the GIL released, so that
 none of them moves.
 """
+import dis
 import os
 import sys
 import threading
@@ -22,7 +23,8 @@ def chain():
     while frame is not None:
         code = frame.f_code
         unit = frame.f_lasti // 2
-        frames.append([unit, unit, code.co_firstlineno, code.co_qualname, code.co_name,
+        qualname = getattr(code, "co_qualname", "-")
+        frames.append([unit, unit, code.co_firstlineno, qualname, code.co_name,
                        code.co_filename])
         frame = frame.f_back
     return frames
@@ -30,11 +32,10 @@ def chain():
 
 def wait_units():
     """The code units of the last line of hold()."""
-    ranges = [(start // 2, end // 2 - 1, line) for start, end, line in hold.__code__.co_lines()
-              if line is not None]
-    last_line = max(line for _, _, line in ranges)
-    units = [unit for first, last, line in ranges if line == last_line for unit in (first, last)]
-    return min(units), max(units)
+    starts = list(dis.findlinestarts(hold.__code__))
+    last_line = max(line for _, line in starts if line is not None)
+    first = min(start for start, line in starts if line == last_line)
+    return first // 2, len(hold.__code__.co_code) // 2
 
 
 def hold(name):

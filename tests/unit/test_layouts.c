@@ -55,6 +55,38 @@ static void test_3_12(void **state)
 	assert_int_equal(layout.runtime_key, 1544);
 }
 
+/* 3.6 to 3.10; each offset is compared with DWARF in tests/e2e/test_layout_oracle.py. */
+static void test_heap_frames(void **state)
+{
+	static const struct {
+		uint32_t version_hex;
+		uint16_t frame_instr;
+		uint16_t code_lines;
+		uint32_t runtime_key;
+		uint8_t instr_shift;
+		bool has_plain_key;
+	} rows[] = {
+	    {0x03060ff0, 120, 112, 0, 1, true},	    {0x030710f0, 104, 112, 1504, 1, false},
+	    {0x030812f0, 104, 120, 1392, 1, false}, {0x030912f0, 104, 120, 584, 1, false},
+	    {0x030a0df0, 96, 120, 584, 0, false},
+	};
+	struct python_layout layout;
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		assert_int_equal(python_layout_find(rows[i].version_hex, NULL, 0, &layout), 0);
+		assert_true(layout.walk.is_heap_frame && !layout.walk.has_cframe);
+		assert_int_equal(layout.walk.frame_instr, rows[i].frame_instr);
+		assert_int_equal(layout.walk.code_lines, rows[i].code_lines);
+		assert_int_equal(layout.walk.code_qualname, 0);
+		assert_int_equal(layout.walk.instr_shift, rows[i].instr_shift);
+		assert_int_equal(layout.runtime_key, rows[i].runtime_key);
+		assert_int_equal(layout.has_plain_key, rows[i].has_plain_key);
+		/* All that is read of a code object lies in what the walk reads at once. */
+		assert_true(layout.walk.code_lines + 8 <= layout.walk.code_start + 96);
+	}
+}
+
 static void test_3_13(void **state)
 {
 	uint8_t offsets[DEBUG_OFFSETS_BYTES];
@@ -105,7 +137,7 @@ static void test_unknown(void **state)
 {
 	static const uint32_t versions[] = {
 	    0x02071200 | 0xf0,					   /* 2.7.18 */
-	    0x030a0df0,						   /* 3.10.13 */
+	    0x030a00c1,						   /* 3.10.0rc1 */
 	    0x030e00f0,						   /* 3.14.0 */
 	    0x030f00f0,	       0x040b00f0, 0,	       0x030b00a7, /* 3.11.0a7 */
 	    0x030b00b1,	       0x030b00c2, 0x030b0000,		   /* from a name: level 0 */
@@ -212,11 +244,11 @@ static void test_version_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_3_11),	   cmocka_unit_test(test_3_12),
-	    cmocka_unit_test(test_3_13),	   cmocka_unit_test(test_3_13_is_told),
-	    cmocka_unit_test(test_unknown),	   cmocka_unit_test(test_free_threaded),
-	    cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_short),
-	    cmocka_unit_test(test_version_format),
+	    cmocka_unit_test(test_heap_frames),	  cmocka_unit_test(test_3_11),
+	    cmocka_unit_test(test_3_12),	  cmocka_unit_test(test_3_13),
+	    cmocka_unit_test(test_3_13_is_told),  cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_free_threaded), cmocka_unit_test(test_damaged),
+	    cmocka_unit_test(test_short),	  cmocka_unit_test(test_version_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
