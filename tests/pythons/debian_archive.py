@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Packages of any Debian suite, unpacked into a folder, nothing installed.
+
+Each suite has an apt configuration of its own in the cache; the system's own sources are only asked
+for the mirror.
+"""
+
+import pathlib
+import subprocess
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+TIMEOUT_SECONDS = 600
+
+
+def run(command, **options):
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+        **options,
+    )
+    if done.returncode:
+        words = " ".join(map(str, command))
+        raise OSError(f"{words}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def find_mirror():
+    """The archive that the system itself uses for Debian's main suites."""
+    form = "$(REPO_URI)|$(ORIGIN)|$(LABEL)"
+    targets = run(["apt-get", "indextargets", "--format", form, "Created-By: Packages"])
+    rows = [line.split("|") for line in targets.splitlines()]
+    mirrors = [uri for uri, origin, label in rows if (origin, label) == ("Debian", "Debian")]
+    if not mirrors:
+        raise OSError("apt knows of no Debian mirror: is this Debian, and was apt-get update run?")
+    return mirrors[0]
+
+
+class Archive:
+    """apt over one suite, its state and its downloads in folder."""
+
+    def __init__(self, suite, folder):
+        self.folder = pathlib.Path(folder)
+        for name in ("state/lists/partial", "cache/archives/partial"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        sources = self.folder / "sources.list"
+        sources.write_text(f"deb [signed-by={KEYRING}] {find_mirror()} {suite} main\n")
+        self.options = []
+        for option in (
+            f"Dir::Etc::sourcelist={sources}",
+            "Dir::Etc::sourceparts=/dev/null",
+            f"Dir::State={self.folder}/state",
+            "Dir::State::status=/dev/null",
+            f"Dir::Cache={self.folder}/cache",
+            "Acquire::Check-Valid-Until=false",
+            "Acquire::Languages=none",
+            "APT::Install-Recommends=false",
+            "APT::Sandbox::User=root",
+            "Debug::NoLocking=true",
+        ):
+            self.options += ["-o", option]
+
+    def update(self):
+        run(["apt-get", *self.options, "-q", "update"])
+
+    def has(self, package):
+        return bool(run(["apt-cache", *self.options, "pkgnames", package]).split().count(package))
+
+    def unpack(self, packages, alone, tree):
+        """Unpack packages with all that they depend on, and those of alone without it."""
+        run(["apt-get", *self.options, "-q", "-y", "--download-only", "install", *packages])
+        archives = self.folder / "cache" / "archives"
+        if alone:
+            run(["apt-get", *self.options, "-q", "download", *alone], cwd=archives)
+        for package in sorted(archives.glob("*.deb")):
+            run(["dpkg", "-x", package, tree])

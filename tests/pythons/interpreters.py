@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Every interpreter that the matrix runs: pyenv's, the system's own, and those of the trees."""
+
+import contextlib
+import glob
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+
+import pyrec_harness as harness
+
+# Prints what it is and waits, so that its mappings can be looked at. Any version understands it.
+SELF = """
+import sys, sysconfig
+words = [sys.version.split()[0], "debug" if hasattr(sys, "gettotalrefcount") else "",
+         sysconfig.get_path("include"), sysconfig.get_config_var("EXT_SUFFIX") or ".so",
+         "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""]
+print("|".join(words))
+sys.stdout.flush()
+sys.stdin.read()
+"""
+
+
+@dataclass
+class Interpreter:
+    program: str  # as seen from root
+    root: str  # "" or the tree to chroot into
+    version: str = ""
+    build: str = ""  # "static, stripped", "shared, debug"
+    include: str = ""
+    suffix: str = ""  # of extension modules
+
+    def command(self, *arguments):
+        prefix = ["chroot", self.root] if self.root else []
+        return [*prefix, self.program, *map(str, arguments)]
+
+    def place(self):
+        """"pyenv", "system", "sid"."""
+        if self.root:
+            return os.path.basename(self.root).partition("-")[0]
+        return "pyenv" if self.program.startswith(harness.PYENV_ROOT) else "system"
+
+    def sort_key(self):
+        return [int(part) for part in re.findall(r"\d+", self.version)] + [self.build, self.root]
+
+    @contextlib.contextmanager
+    def workdir(self):
+        """(folder as this process sees it, as the interpreter sees it), with the targets in it."""
+        base = os.path.join(self.root, "tmp") if self.root else None
+        with tempfile.TemporaryDirectory(prefix="pyrec-pythons-", dir=base) as folder:
+            for source in glob.glob(os.path.join(harness.TARGETS, "*.py")):
+                shutil.copy(source, folder)
+            yield folder, folder[len(self.root) :]
+
+    def build_extension(self, folder):
+        """spinext for this interpreter into folder; False where it cannot be built."""
+        include = self.root + self.include
+        if not os.path.exists(os.path.join(include, "Python.h")):
+            return False
+        output = os.path.join(folder, "spinext" + self.suffix)
+        source = os.path.join(harness.TARGETS, "spinext.c")
+        # Headers of the tree only where this machine has none: pyconfig.h is in two places.
+        includes = ["-I", include, "-idirafter", f"{self.root}/usr/include"]
+        command = ["gcc", "-shared", "-fPIC", "-O2", "-g", *includes, source, "-o", output]
+        return harness.run(command).returncode == 0
+
+
+def runtime_file(pid):
+    """The mapped file that has the interpreter in it: libpython, else the program."""
+    paths = re.findall(r"r-xp \S+ \S+ \d+ +(/.*)", pathlib.Path(f"/proc/{pid}/maps").read_text())
+    libraries = [path for path in paths if re.search(r"/libpython[^/]*\.so", path)]
+    return (libraries or [os.readlink(f"/proc/{pid}/exe")])[0], bool(libraries)
+
+
+def describe(interpreter):
+    """Fill in what only the interpreter itself knows. False: it does not start."""
+    with subprocess.Popen(
+        interpreter.command("-c", SELF),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=harness.clean_environment(),
+        text=True,
+    ) as process:
+        words = process.stdout.readline().strip().split("|")
+        if len(words) != 5:
+            process.kill()
+            return False
+        file, is_shared = runtime_file(process.pid)
+    sections = subprocess.run(
+        ["readelf", "-SW", file], capture_output=True, text=True, check=True
+    ).stdout
+    parts = ["shared" if is_shared else "static"]
+    parts += [] if " .symtab " in sections else ["stripped"]
+    interpreter.version = words[0] + words[4]
+    interpreter.build = ", ".join(parts + ([words[1]] if words[1] else []))
+    interpreter.include, interpreter.suffix = words[2:4]
+    return True
+
+
+def candidates(trees):
+    for path in glob.glob(os.path.join(harness.PYENV_ROOT, "versions", "*", "bin", "python")):
+        yield Interpreter(path, "")
+    yield Interpreter(os.path.realpath(harness.SYSTEM_PYTHON), "")
+    for tree in map(str, trees):
+        for path in glob.glob(f"{tree}/usr/bin/python[23].*") + glob.glob(
+            f"{tree}/usr/local/bin/python*"
+        ):
+            # python3.N-dbg is a link to python3.Nd
+            if re.search(r"/python\d\.\d+d?$", path) and not os.path.islink(path):
+                yield Interpreter(path[len(tree) :], tree)
+
+
+def find_interpreters(trees):
+    found = [interpreter for interpreter in candidates(trees) if describe(interpreter)]
+    return sorted(found, key=Interpreter.sort_key)
