@@ -183,6 +183,11 @@ kernels:
 	$(Q)PYREC=$(O)/pyrec LOAD_OBJECTS=$(O)/tests/kernels/load_objects OUT=$(O)/kernels \
 		$(PYTHON) tests/kernels/run.py $(KERNELS)
 
+## check-pythons: every CPython found here or unpacked from Debian's archive (root); PYTHONS="3.14 …"
+.PHONY: check-pythons
+check-pythons: all
+	$(Q)PYREC=$(realpath $(O)/pyrec) $(PYTHON) tests/pythons/check_pythons.py $(PYTHONS)
+
 ## tidy: clang-tidy over the sources
 .PHONY: tidy
 tidy: | $(SKELETONS)
