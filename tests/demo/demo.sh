@@ -39,10 +39,10 @@ say "$pyrec report -i $data --sort=symbol --percent-limit 0.7"
 echo "# [p] Python, [.] native, [k] kernel; each with all that it calls"
 "$pyrec" report -i "$data" --sort=symbol --percent-limit 0.7 </dev/null
 
-say "$pyrec report -i $data --python-only --no-children --sort=symbol,srcline --percent-limit 1"
-echo "# the answer: every sample counted for the Python line that was running"
-"$pyrec" report -i "$data" --python-only --no-children --sort=symbol,srcline --percent-limit 1 \
-	</dev/null | grep -v '^#' | grep -v '^$'
+by_line=(--pid="$workload" --python-only --no-children --sort=symbol,srcline)
+say "$pyrec report -i $data ${by_line[*]}"
+echo "# the answer: every sample of the program counted for the Python line that was running"
+"$pyrec" report -i "$data" "${by_line[@]}" --percent-limit 1 </dev/null | grep -v '^#' | grep -v '^$'
 
 say "The recording is $data ($(stat -c %s "$data") bytes). It needs nothing else; try:"
 cat <<END
