@@ -39,7 +39,7 @@ say "$pyrec report -i $data --sort=symbol --percent-limit 0.7"
 echo "# [p] Python, [.] native, [k] kernel; each with all that it calls"
 "$pyrec" report -i "$data" --sort=symbol --percent-limit 0.7 </dev/null
 
-by_line=(--pid="$workload" --python-only --no-children --sort=symbol,srcline)
+by_line=(--pid="$workload" --python-only --no-children "--sort=symbol,srcline")
 say "$pyrec report -i $data ${by_line[*]}"
 echo "# the answer: every sample of the program counted for the Python line that was running"
 "$pyrec" report -i "$data" "${by_line[@]}" --percent-limit 1 </dev/null | grep -v '^#' | grep -v '^$'
