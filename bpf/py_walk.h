@@ -6,7 +6,7 @@
  *
  *	static long read_user(void *to, __u32 nr, __u64 from);   0 or negative
  *
- * Layouts and traps: facts of CPython 3.11 to 3.13 in record/layouts.c and
+ * Layouts and traps: facts of CPython 3.6 to 3.15 in record/layouts.c and
  * Documentation/internals.adoc.
  */
 #ifndef PYREC_PY_WALK_H
@@ -35,6 +35,7 @@ struct walk {
 	 */
 	__u32 in_prologue;
 	__u64 frame_type;   /* of heap frames: all have the same ob_type */
+	__u64 base_frame;   /* where the chain must end; 0: the version has none */
 	__u64 outer_cframe; /* then: the caller's, as far as known */
 	__u32 next_code;    /* next frames[] entry to fingerprint */
 	__u32 misses_nr;
@@ -99,28 +100,30 @@ walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address)
 }
 
 /*
- * The thread's PyThreadState: the attached one, else the one bound to the thread by its key. @flags
- * gets what that tells of the GIL (enum pyrec_sample_flags): a thread is attached while it holds
- * it.
+ * The thread's PyThreadState: the attached one, else the one bound to the thread by a second
+ * variable (3.15) or by its key. @flags gets what that tells of the GIL (enum pyrec_sample_flags):
+ * a thread is attached while it holds it.
  */
 walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 fs, __u32 *flags)
 {
 	__u64 tstate = 0;
 	__u64 attached = 0;
+	__u64 block = 0;
 	__u64 key = 0;
-	int is_told = 0;
+	int is_told;
 
-	if (process->tls_kind == PYREC_TLS_STATIC) {
-		is_told = !read_user(&tstate, 8, fs + process->tls_offset);
-	} else if (process->tls_kind == PYREC_TLS_DYNAMIC) {
-		__u64 block = walk_dynamic_tls(fs, process->tls_module_address);
-
-		is_told = block && !read_user(&tstate, 8, block + process->tls_offset);
-	}
+	if (process->tls_kind == PYREC_TLS_STATIC)
+		block = fs;
+	else if (process->tls_kind == PYREC_TLS_DYNAMIC)
+		block = walk_dynamic_tls(fs, process->tls_module_address);
+	is_told = block && !read_user(&tstate, 8, block + process->tls_offset);
 	if (is_told)
 		*flags |= PYREC_SAMPLE_GIL_KNOWN | (tstate ? PYREC_SAMPLE_HOLDS_GIL : 0);
 	else
 		tstate = 0;
+	if (!tstate && block && (process->flags & PYREC_PROCESS_BOUND_TLS) &&
+	    read_user(&tstate, 8, block + process->bound_offset))
+		return 0;
 	if (tstate || !process->key_address)
 		return tstate;
 	if (read_user(&key, 8, process->key_address))
@@ -229,6 +232,7 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 	walk->cframe = 0;
 	walk->outer_cframe = 0;
 	walk->frame_type = 0;
+	walk->base_frame = 0;
 	walk->in_prologue = 0;
 	walk->next_code = 0;
 	walk->misses_nr = 0;
@@ -241,6 +245,9 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 		walk->frame = top;
 		if (!top)
 			walk_stop(walk, PYREC_WALK_COMPLETE);
+		else if (layout->tstate_base_frame &&
+			 read_user(&walk->base_frame, 8, tstate + layout->tstate_base_frame))
+			walk_stop(walk, PYREC_WALK_FAULTED);
 		return;
 	}
 	walk_enter_cframe(walk, layout, top);
@@ -292,7 +299,7 @@ walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_lay
 	walk->in_prologue = 0;
 	walk->frame = previous;
 	if (!previous)
-		walk_stop(walk, PYREC_WALK_COMPLETE);
+		walk_stop(walk, layout->tstate_base_frame ? PYREC_WALK_TORN : PYREC_WALK_COMPLETE);
 }
 
 /*
@@ -335,6 +342,7 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 	__u64 previous;
 	__u64 code;
 	__s64 instr;
+	__u8 owner;
 	int is_entry;
 
 	if (walk->is_done)
@@ -343,13 +351,22 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 		return 1;		      /* status is still TRUNCATED */
 	if (layout->is_heap_frame)
 		return walk_heap_frame(walk, layout, frames);
+	if (frame == walk->base_frame) { /* no activation of its own */
+		walk_stop(walk, PYREC_WALK_COMPLETE);
+		return 1;
+	}
 	if (read_user(walk->object, PYREC_FRAME_HEAD_BYTES, frame)) {
 		walk_break(walk, layout, PYREC_WALK_FAULTED);
 		return walk->is_done;
 	}
 	previous = walk_word(walk, layout->frame_previous);
-	is_entry = walk_byte(walk, layout->frame_owner) == layout->entry_value;
-	if (!is_entry || layout->entry_is_frame) {
+	owner = walk_byte(walk, layout->frame_owner);
+	is_entry = owner == layout->entry_value;
+	if (owner > layout->entry_value && owner != layout->skipped_owner) {
+		walk_break(walk, layout, PYREC_WALK_TORN);
+		return walk->is_done;
+	}
+	if (owner <= layout->entry_value && (!is_entry || layout->entry_is_frame)) {
 		code = walk_word(walk, layout->frame_code) & ~3ULL;
 		instr = (__s64)(walk_word(walk, layout->frame_instr) -
 				(code + layout->code_instrs)) >>
@@ -375,7 +392,7 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_layout *layout,
 				  __u16 *start)
 {
-	/* PyASCIIObject.state, 3.6 to 3.13: kind is bits 2-4, compact bit 5, ascii bit 6. */
+	/* PyASCIIObject.state, 3.6 to 3.15: kind is bits 2-4, compact bit 5, ascii bit 6. */
 	__u32 state = walk_half(walk, layout->unicode_state);
 	__u64 unit = (state >> 2) & 7;
 

@@ -30,9 +30,9 @@ enum {
 	 * the new _PyCFrame may not be filled in (by disassembly: 3.11.7 0x22, 3.12.1 0x7a bytes).
 	 */
 	PYREC_EVAL_PROLOGUE_BYTES = 0x80,
-	/* What is read of an object's head at once, CPython 3.11 to 3.13: fields lie inside. */
+	/* What is read of an object's head at once, CPython 3.11 to 3.15: fields lie inside. */
 	PYREC_HEAP_FRAME_HEAD_BYTES = 128, /* PyFrameObject up to f_lasti, 2.7 to 3.10 */
-	PYREC_FRAME_HEAD_BYTES = 72,	   /* _PyInterpreterFrame up to owner */
+	PYREC_FRAME_HEAD_BYTES = 80,	   /* _PyInterpreterFrame up to owner; none is shorter */
 	PYREC_CODE_HEAD_BYTES = 144,	   /* PyCodeObject up to co_linetable */
 	PYREC_UNICODE_HEAD_BYTES = 40,	   /* PyUnicodeObject up to state */
 	PYREC_REG_SP = 7,		   /* in pyrec_sample.regs */
@@ -64,13 +64,15 @@ struct pyrec_layout {
 	__u16 bytes_size;
 	__u16 bytes_data;
 	__u16 code_start; /* 8-aligned: where reading a code object begins */
+	/* PyThreadState: pointer to the frame in which every chain ends (3.15); 0: none. */
+	__u16 tstate_base_frame;
 	__u8 is_heap_frame; /* 3.10 and older: PyFrameObject */
 	__u8 instr_shift;   /* from f_lasti of a heap frame to code units */
 	__u8 has_cframe;
 	__u8 entry_value;    /* frame_owner byte that marks an entry frame */
 	__u8 entry_is_frame; /* 3.11: the entry frame is a Python frame too; its anchor is the
 				cframe */
-	__u8 unused;
+	__u8 skipped_owner;  /* frame_owner byte of frames that are neither (3.14); 0: none */
 };
 
 enum pyrec_tls_kind {
@@ -83,6 +85,7 @@ enum pyrec_process_flags {
 	/* 3.6: key_address is that of the key itself, not of a Py_tss_t; -1 while there is none. */
 	PYREC_PROCESS_PLAIN_KEY = 1 << 1,
 	PYREC_PROCESS_NATIVE_ONLY = 1 << 0, /* recorded, but its interpreter cannot be walked */
+	PYREC_PROCESS_BOUND_TLS = 1 << 2,   /* bound_offset is set */
 };
 
 /* One process to sample; hash map by tgid. User space inserts, BPF copies to forked children. */
@@ -102,6 +105,7 @@ struct pyrec_process {
 	__u32 layout;
 	__u32 tls_kind;
 	__s64 tls_offset;
+	__s64 bound_offset;	  /* as tls_offset, of _Py_tss_gilstate (3.15), in the same block */
 	__u64 tls_module_address; /* of the DTPMOD64 word */
 	__u64 current_address;	  /* of gilstate.tstate_current (3.7 to 3.11); 0: none */
 	__u64 key_address;	  /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */

@@ -73,7 +73,7 @@ static uint32_t half_at(const uint8_t *bytes, uint16_t offset)
 	return value;
 }
 
-/* Place of a string's data. PyASCIIObject.state, 3.6 to 3.13: kind bits 2-4, compact 5, ascii 6. */
+/* Place of a string's data. PyASCIIObject.state, 3.6 to 3.15: kind bits 2-4, compact 5, ascii 6. */
 struct text_place {
 	uint64_t address;
 	uint64_t bytes;

@@ -8,7 +8,7 @@
 
 #include "common/bytes.h"
 
-enum { RELEASE_FINAL = 0xf, DEBUG_OFFSETS_3_13_BYTES = 584, DEBUG_OFFSET_MAX = 256 };
+enum { RELEASE_FINAL = 0xf, DEBUG_OFFSET_MAX = 256 };
 
 /*
  * Offsets read from the DWARF of the pyenv builds of 3.11.7 and 3.12.1; structures:
@@ -157,60 +157,94 @@ static const struct python_layout layout_3_10 = {
     .runtime_current = 568,
 };
 
-/* What _Py_DebugOffsets of 3.13 (Include/internal/pycore_runtime.h) does not tell. */
-static const struct python_layout layout_3_13_rest = {
-    .walk =
-	{
-	    .code_version = 92, /* co_version */
-	    .has_cframe = 0,
-	    .entry_value = 3, /* FRAME_OWNED_BY_CSTACK */
-	    .entry_is_frame = 0,
-	},
-    .runtime_key = 2160, /* autoTSSkey */
+/*
+ * 3.13 and newer tell their layout in _Py_DebugOffsets
+ * (Include/internal/pycore_debug_offsets.h, 3.13: pycore_runtime.h). Each minor version inserts
+ * entries in the middle: one form each.
+ */
+enum debug_form { FORM_3_13, FORM_3_14, FORM_3_15, DEBUG_FORMS_NR };
+
+static const struct {
+	uint16_t bytes;		   /* of _Py_DebugOffsets */
+	struct python_layout rest; /* what it does not tell */
+} debug_forms[DEBUG_FORMS_NR] = {
+    [FORM_3_13] = {584,
+		   {
+		       .walk =
+			   {
+			       .code_version = 92, /* co_version */
+			       .entry_value = 3,   /* FRAME_OWNED_BY_CSTACK */
+			   },
+		       .runtime_key = 2160, /* autoTSSkey */
+		   }},
+    [FORM_3_14] = {760,
+		   {
+		       .walk =
+			   {
+			       .code_version = 92,
+			       .entry_value = 3,   /* FRAME_OWNED_BY_INTERPRETER */
+			       .skipped_owner = 4, /* FRAME_OWNED_BY_CSTACK */
+			   },
+		       .runtime_key = 2336,
+		   }},
+    [FORM_3_15] = {888,
+		   {
+		       .walk =
+			   {
+			       .code_version = 92,
+			       .entry_value = 3,
+			   },
+		       .needs_bound = true,
+		   }},
 };
 
+#define FIELD(name) offsetof(struct pyrec_layout, name)
+
 /*
- * Position in _Py_DebugOffsets of 3.13 -> field of the walk's layout. A field that is taken from a
- * head read at once must lie inside it and be aligned; the others are only added to an address.
+ * Position in _Py_DebugOffsets of each form -> field of the walk's layout. A field that is taken
+ * from a head read at once must lie inside it and be aligned; the others are only added to an
+ * address.
  */
-static const struct {
-	uint16_t at;
+static const struct debug_field {
+	uint16_t at[DEBUG_FORMS_NR]; /* 0: not told by this version */
 	uint16_t field;
 	uint16_t end; /* no byte of the field from here on */
 	uint16_t bytes;
-} debug_fields_3_13[] = {
-    {184, offsetof(struct pyrec_layout, tstate_frame), DEBUG_OFFSET_MAX,
-     1}, /* thread_state.current_frame */
-    {232, offsetof(struct pyrec_layout, frame_previous), PYREC_FRAME_HEAD_BYTES,
-     8}, /* interpreter_frame.previous */
-    {240, offsetof(struct pyrec_layout, frame_code), PYREC_FRAME_HEAD_BYTES,
-     8}, /* interpreter_frame.executable */
-    {248, offsetof(struct pyrec_layout, frame_instr), PYREC_FRAME_HEAD_BYTES,
-     8}, /* interpreter_frame.instr_ptr */
-    {264, offsetof(struct pyrec_layout, frame_owner), PYREC_FRAME_HEAD_BYTES,
-     1}, /* interpreter_frame.owner */
-    {280, offsetof(struct pyrec_layout, code_file), PYREC_CODE_HEAD_BYTES,
-     8}, /* code_object.filename */
-    {288, offsetof(struct pyrec_layout, code_name), PYREC_CODE_HEAD_BYTES,
-     8}, /* code_object.name */
-    {296, offsetof(struct pyrec_layout, code_qualname), PYREC_CODE_HEAD_BYTES,
-     8}, /* code_object.qualname */
-    {304, offsetof(struct pyrec_layout, code_lines), PYREC_CODE_HEAD_BYTES,
-     8}, /* code_object.linetable */
-    {312, offsetof(struct pyrec_layout, code_first_line), PYREC_CODE_HEAD_BYTES,
-     4}, /* code_object.firstlineno */
-    {344, offsetof(struct pyrec_layout, code_instrs), DEBUG_OFFSET_MAX,
-     1}, /* code_object.co_code_adaptive */
-    {520, offsetof(struct pyrec_layout, bytes_size), DEBUG_OFFSET_MAX,
-     1}, /* bytes_object.ob_size */
-    {528, offsetof(struct pyrec_layout, bytes_data), DEBUG_OFFSET_MAX,
-     1}, /* bytes_object.ob_sval */
-    {544, offsetof(struct pyrec_layout, unicode_state), PYREC_UNICODE_HEAD_BYTES,
-     4}, /* unicode_object.state */
-    {552, offsetof(struct pyrec_layout, unicode_length), PYREC_UNICODE_HEAD_BYTES,
-     8}, /* unicode_object.length */
-    {560, offsetof(struct pyrec_layout, unicode_ascii), DEBUG_OFFSET_MAX,
-     1}, /* unicode_object.asciiobject_size */
+} debug_fields[] = {
+    /* thread_state.current_frame */
+    {{184, 208, 208}, FIELD(tstate_frame), DEBUG_OFFSET_MAX, 1},
+    /* thread_state.base_frame */
+    {{0, 0, 216}, FIELD(tstate_base_frame), DEBUG_OFFSET_MAX, 8},
+    /* interpreter_frame.previous */
+    {{232, 256, 320}, FIELD(frame_previous), PYREC_FRAME_HEAD_BYTES, 8},
+    /* interpreter_frame.executable */
+    {{240, 264, 328}, FIELD(frame_code), PYREC_FRAME_HEAD_BYTES, 8},
+    /* interpreter_frame.instr_ptr */
+    {{248, 272, 336}, FIELD(frame_instr), PYREC_FRAME_HEAD_BYTES, 8},
+    /* interpreter_frame.owner */
+    {{264, 288, 352}, FIELD(frame_owner), PYREC_FRAME_HEAD_BYTES, 1},
+    /* code_object.filename */
+    {{280, 320, 384}, FIELD(code_file), PYREC_CODE_HEAD_BYTES, 8},
+    /* code_object.name */
+    {{288, 328, 392}, FIELD(code_name), PYREC_CODE_HEAD_BYTES, 8},
+    /* code_object.qualname */
+    {{296, 336, 400}, FIELD(code_qualname), PYREC_CODE_HEAD_BYTES, 8},
+    /* code_object.linetable */
+    {{304, 344, 408}, FIELD(code_lines), PYREC_CODE_HEAD_BYTES, 8},
+    /* code_object.firstlineno */
+    {{312, 352, 416}, FIELD(code_first_line), PYREC_CODE_HEAD_BYTES, 4},
+    /* code_object.co_code_adaptive */
+    {{344, 384, 448}, FIELD(code_instrs), DEBUG_OFFSET_MAX, 1},
+    /* bytes_object.ob_size */
+    {{520, 600, 696}, FIELD(bytes_size), DEBUG_OFFSET_MAX, 1},
+    /* bytes_object.ob_sval */
+    {{528, 608, 704}, FIELD(bytes_data), DEBUG_OFFSET_MAX, 1},
+    /* unicode_object.state */
+    {{544, 624, 720}, FIELD(unicode_state), PYREC_UNICODE_HEAD_BYTES, 4},
+    /* unicode_object.length */
+    {{552, 632, 728}, FIELD(unicode_length), PYREC_UNICODE_HEAD_BYTES, 8},
+    /* unicode_object.asciiobject_size */
+    {{560, 640, 736}, FIELD(unicode_ascii), DEBUG_OFFSET_MAX, 1},
 };
 
 /* PyCompactUnicodeObject is PyASCIIObject and two words: utf8_length, utf8. */
@@ -223,26 +257,35 @@ static uint64_t debug_offset(const uint8_t *debug_offsets, size_t at)
 	return bytes_get_u64(&cursor);
 }
 
-static int layout_from_3_13(uint32_t version_hex, const uint8_t *debug_offsets, size_t nr,
-			    struct python_layout *ret)
+static int debug_field_take(const struct debug_field *field, uint64_t offset,
+			    struct pyrec_layout *ret)
 {
-	struct python_layout layout = layout_3_13_rest;
+	const uint16_t value = (uint16_t)offset;
 
-	if (!debug_offsets || nr < DEBUG_OFFSETS_3_13_BYTES ||
+	if (offset > (uint64_t)field->end - field->bytes || offset % field->bytes)
+		return -EBADMSG;
+	memcpy((char *)ret + field->field, &value, sizeof(value));
+	return 0;
+}
+
+static int layout_from_debug_offsets(enum debug_form form, uint32_t version_hex,
+				     const uint8_t *debug_offsets, size_t nr,
+				     struct python_layout *ret)
+{
+	struct python_layout layout = debug_forms[form].rest;
+
+	if (!debug_offsets || nr < debug_forms[form].bytes ||
 	    memcmp(debug_offsets, "xdebugpy", 8) != 0 ||
 	    debug_offset(debug_offsets, 8) != version_hex)
 		return -EBADMSG;
 	if (debug_offset(debug_offsets, 16)) /* free-threaded: other string and code heads */
 		return -ENOENT;
-	for (size_t i = 0; i < array_size(debug_fields_3_13); i++) {
-		uint64_t offset = debug_offset(debug_offsets, debug_fields_3_13[i].at);
-		uint16_t value = (uint16_t)offset;
+	for (size_t i = 0; i < array_size(debug_fields); i++) {
+		const uint16_t at = debug_fields[i].at[form];
 
-		const uint64_t bytes = debug_fields_3_13[i].bytes;
-
-		if (offset > debug_fields_3_13[i].end - bytes || offset % bytes)
+		if (at && debug_field_take(&debug_fields[i], debug_offset(debug_offsets, at),
+					   &layout.walk))
 			return -EBADMSG;
-		memcpy((char *)&layout.walk + debug_fields_3_13[i].field, &value, sizeof(value));
 	}
 	layout.walk.unicode_compact = layout.walk.unicode_ascii + COMPACT_UNICODE_EXTRA_BYTES;
 	layout.walk.code_start = layout.walk.code_first_line & ~7;
@@ -278,7 +321,11 @@ int python_layout_find(uint32_t version_hex, const uint8_t *debug_offsets, size_
 		*ret = layout_3_12;
 		return 0;
 	case 0x030d:
-		return layout_from_3_13(version_hex, debug_offsets, nr, ret);
+		return layout_from_debug_offsets(FORM_3_13, version_hex, debug_offsets, nr, ret);
+	case 0x030e:
+		return layout_from_debug_offsets(FORM_3_14, version_hex, debug_offsets, nr, ret);
+	case 0x030f:
+		return layout_from_debug_offsets(FORM_3_15, version_hex, debug_offsets, nr, ret);
 	default:
 		return -ENOENT;
 	}

@@ -20,7 +20,9 @@ struct python_layout {
 	/* In _PyRuntime: the Py_tss_t that holds the key of the thread-bound PyThreadState. */
 	uint32_t runtime_key;
 	uint32_t runtime_current; /* gilstate.tstate_current; 0: the version has a TLS variable */
-	bool has_plain_key;	  /* 3.6: no _PyRuntime; autoTLSkey is the key itself */
+	bool
+	    needs_bound; /* 3.15: no key; the bound state is in the TLS variable _Py_tss_gilstate */
+	bool has_plain_key; /* 3.6: no _PyRuntime; autoTLSkey is the key itself */
 };
 
 /**

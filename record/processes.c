@@ -213,6 +213,8 @@ static int process_hand_over(struct processes *processes, struct process *proces
 		entry.layout = (uint32_t)index;
 		entry.tls_kind = runtime->tls_kind;
 		entry.tls_offset = runtime->tls_offset;
+		entry.bound_offset = runtime->bound_offset;
+		entry.flags |= runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0;
 		entry.tls_module_address = image->python_bias + runtime->tls_module_vaddr;
 		if (runtime->key_vaddr)
 			entry.key_address = image->python_bias + runtime->key_vaddr;

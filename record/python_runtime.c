@@ -134,6 +134,7 @@ static bool is_main_program(const struct elf_file *elf)
 }
 
 struct tls_search {
+	const char *name;
 	uint64_t offset; /* in the TLS block */
 	bool is_found;
 };
@@ -143,7 +144,7 @@ static int tls_symbol_visit(void *context, const struct elf_symbol *symbol)
 	struct tls_search *search = context;
 
 	if (symbol->type != STT_TLS || !symbol->is_defined ||
-	    strcmp(symbol->name, "_Py_tss_tstate") != 0)
+	    strcmp(symbol->name, search->name) != 0)
 		return 0;
 	search->offset = symbol->vaddr;
 	search->is_found = true;
@@ -185,15 +186,22 @@ static int32_t code_displacement(const struct code_range *code, size_t at)
 	return value;
 }
 
+/* Where a variable of each thread is: as in struct pyrec_process. */
+struct tls_place {
+	uint32_t kind; /* enum pyrec_tls_kind */
+	int64_t offset;
+	uint64_t module_vaddr;
+};
+
 /* mov %fs:disp32,%rax */
-static void tls_decode_static(const struct code_range *code, struct python_runtime *runtime)
+static void tls_decode_static(const struct code_range *code, struct tls_place *place)
 {
 	for (size_t i = 0; i + 9 <= code->nr; i++) {
 		if (!code_is(code, i, "\x64\x48\x8b\x04\x25", 5))
 			continue;
-		runtime->tls_offset = code_displacement(code, i + 5);
-		if (runtime->tls_offset < 0) /* else the thread's own head, such as the canary */
-			runtime->tls_kind = PYREC_TLS_STATIC;
+		place->offset = code_displacement(code, i + 5);
+		if (place->offset < 0) /* else the thread's own head, such as the canary */
+			place->kind = PYREC_TLS_STATIC;
 		return;
 	}
 }
@@ -223,7 +231,7 @@ static int tls_decode_load(const struct code_range *code, size_t at, int32_t *re
  * the offset of the variable, or 0 when the displacement alone tells that.
  */
 static void tls_decode_dynamic(const struct elf_file *elf, const struct code_range *code,
-			       struct python_runtime *runtime)
+			       struct tls_place *place)
 {
 	for (size_t i = 0; i + 7 <= code->nr; i++) {
 		const uint8_t *in_block;
@@ -239,21 +247,20 @@ static void tls_decode_dynamic(const struct elf_file *elf, const struct code_ran
 		    tls_decode_load(code, i + 7, &displacement))
 			return;
 		memcpy(&offset, in_block, sizeof(offset));
-		runtime->tls_kind = PYREC_TLS_DYNAMIC;
-		runtime->tls_offset = (int64_t)(offset + (uint64_t)(int64_t)displacement);
-		runtime->tls_module_vaddr = word;
+		place->kind = PYREC_TLS_DYNAMIC;
+		place->offset = (int64_t)(offset + (uint64_t)(int64_t)displacement);
+		place->module_vaddr = word;
 		return;
 	}
 }
 
-/* A stripped file keeps no name for the TLS variable, but _PyThreadState_GetCurrent() is exported
- * and does nothing but load it. */
-static void tls_decode(const struct elf_file *elf, struct python_runtime *runtime)
+/* @function does nothing but load the variable. */
+static void tls_decode(const struct elf_file *elf, const char *function, struct tls_place *place)
 {
 	struct elf_symbol symbol;
 	struct code_range code;
 
-	if (elf_file_find_symbol(elf, "_PyThreadState_GetCurrent", &symbol))
+	if (elf_file_find_symbol(elf, function, &symbol))
 		return;
 	code.vaddr = symbol.vaddr;
 	/* Not beyond its end: what the next function loads is something else. */
@@ -262,31 +269,55 @@ static void tls_decode(const struct elf_file *elf, struct python_runtime *runtim
 	if (!code.bytes)
 		return;
 	if (is_main_program(elf))
-		tls_decode_static(&code, runtime);
+		tls_decode_static(&code, place);
 	else
-		tls_decode_dynamic(elf, &code, runtime);
+		tls_decode_dynamic(elf, &code, place);
 }
 
-/* Where _Py_tss_tstate (3.12 and newer) of a thread is. Without it the pthread key serves. */
-static void tls_find(const struct elf_file *elf, struct python_runtime *runtime)
+/* Where @variable of a thread is; a stripped file keeps no name for it, but exports @function,
+ * which loads it. */
+static struct tls_place tls_find(const struct elf_file *elf, const char *variable,
+				 const char *function)
 {
-	struct tls_search search = {0};
+	struct tls_search search = {.name = variable};
+	struct tls_place place = {.kind = PYREC_TLS_NONE};
 
-	runtime->tls_kind = PYREC_TLS_NONE;
-	if (runtime->version_hex >> 16 < VERSION_3_12)
-		return;
 	elf_file_visit_symbols(elf, tls_symbol_visit, &search);
 	if (!search.is_found) {
-		tls_decode(elf, runtime);
+		tls_decode(elf, function, &place);
 	} else if (is_main_program(elf)) {
-		if (tls_static_offset(elf, search.offset, &runtime->tls_offset) == 0)
-			runtime->tls_kind = PYREC_TLS_STATIC;
+		if (tls_static_offset(elf, search.offset, &place.offset) == 0)
+			place.kind = PYREC_TLS_STATIC;
 	} else {
-		runtime->tls_module_vaddr = tls_module_word(elf, 0);
-		runtime->tls_offset = (int64_t)search.offset;
-		if (runtime->tls_module_vaddr)
-			runtime->tls_kind = PYREC_TLS_DYNAMIC;
+		place.module_vaddr = tls_module_word(elf, 0);
+		place.offset = (int64_t)search.offset;
+		if (place.module_vaddr)
+			place.kind = PYREC_TLS_DYNAMIC;
 	}
+	return place;
+}
+
+/*
+ * The thread-local variables of 3.12 and newer. Without that of the attached state the pthread key
+ * serves; 3.15 has no key, both of its variables must be found. Return: 0 or -ENOENT.
+ */
+static int tls_find_states(const struct elf_file *elf, struct python_runtime *runtime)
+{
+	struct tls_place attached;
+	struct tls_place bound;
+
+	if (runtime->version_hex >> 16 < VERSION_3_12)
+		return 0;
+	attached = tls_find(elf, "_Py_tss_tstate", "_PyThreadState_GetCurrent");
+	runtime->tls_kind = attached.kind;
+	runtime->tls_offset = attached.offset;
+	runtime->tls_module_vaddr = attached.module_vaddr;
+	if (!runtime->layout.needs_bound)
+		return 0;
+	bound = tls_find(elf, "_Py_tss_gilstate", "PyGILState_GetThisThreadState");
+	runtime->has_bound = bound.kind != PYREC_TLS_NONE && bound.kind == attached.kind;
+	runtime->bound_offset = bound.offset;
+	return runtime->has_bound ? 0 : -ENOENT;
 }
 
 /*
@@ -366,10 +397,9 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 		ret->version_hex = version_from_name(path);
 	if (python_layout_find(ret->version_hex, section.bytes, section.bytes ? section.nr : 0,
 			       &ret->layout) == 0) {
-		ret->is_walkable = true;
 		state_find(elf, ret);
 		eval_find(elf, ret);
-		tls_find(elf, ret);
+		ret->is_walkable = tls_find_states(elf, ret) == 0;
 	}
 	return 0;
 }

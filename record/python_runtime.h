@@ -24,6 +24,8 @@ struct python_runtime {
 	uint64_t eval_linked_vaddr;
 	uint32_t tls_kind; /* enum pyrec_tls_kind of _Py_tss_tstate (3.12 and newer) */
 	int64_t tls_offset;
+	bool has_bound; /* bound_offset is that of _Py_tss_gilstate (3.15), in the same block */
+	int64_t bound_offset;
 	uint64_t tls_module_vaddr; /* PYREC_TLS_DYNAMIC: the DTPMOD64 word */
 };
 

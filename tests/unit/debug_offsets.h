@@ -9,11 +9,25 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { DEBUG_OFFSETS_BYTES = 584 };
+enum {
+	DEBUG_OFFSETS_BYTES = 584,
+	DEBUG_OFFSETS_3_14_BYTES = 760,
+	DEBUG_OFFSETS_3_15_BYTES = 888,
+};
 
 static inline void debug_offsets_set(uint8_t *bytes, size_t at, uint64_t value)
 {
 	memcpy(bytes + at, &value, sizeof(value));
+}
+
+static inline void debug_offsets_fill(uint8_t *bytes, size_t nr, uint64_t version_hex,
+				      const uint16_t rows[][2], size_t rows_nr)
+{
+	memset(bytes, 0, nr);
+	memcpy(bytes, "xdebugpy", 8);
+	debug_offsets_set(bytes, 8, version_hex);
+	for (size_t i = 0; i < rows_nr; i++)
+		debug_offsets_set(bytes, rows[i][0], rows[i][1]);
 }
 
 static inline void debug_offsets_3_13(uint8_t bytes[DEBUG_OFFSETS_BYTES], uint64_t version_hex)
@@ -37,11 +51,34 @@ static inline void debug_offsets_3_13(uint8_t bytes[DEBUG_OFFSETS_BYTES], uint64
 	    {560, 40},	/* unicode_object.asciiobject_size */
 	};
 
-	memset(bytes, 0, DEBUG_OFFSETS_BYTES);
-	memcpy(bytes, "xdebugpy", 8);
-	debug_offsets_set(bytes, 8, version_hex);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		debug_offsets_set(bytes, rows[i][0], rows[i][1]);
+	debug_offsets_fill(bytes, DEBUG_OFFSETS_BYTES, version_hex, rows,
+			   sizeof(rows) / sizeof(rows[0]));
+}
+
+/* As the headers of Debian's 3.14.10 and 3.15.2 compile (Include/internal/pycore_debug_offsets.h).
+ */
+static inline void debug_offsets_3_14(uint8_t bytes[DEBUG_OFFSETS_3_14_BYTES], uint64_t version_hex)
+{
+	static const uint16_t rows[][2] = {
+	    {208, 72},	{256, 8},   {264, 0},	{272, 56}, {288, 74},  {320, 112},
+	    {328, 120}, {336, 128}, {344, 136}, {352, 68}, {384, 208}, {600, 16},
+	    {608, 32},	{624, 32},  {632, 16},	{640, 40},
+	};
+
+	debug_offsets_fill(bytes, DEBUG_OFFSETS_3_14_BYTES, version_hex, rows,
+			   sizeof(rows) / sizeof(rows[0]));
+}
+
+static inline void debug_offsets_3_15(uint8_t bytes[DEBUG_OFFSETS_3_15_BYTES], uint64_t version_hex)
+{
+	static const uint16_t rows[][2] = {
+	    {208, 72},	{216, 80},  {320, 8},	{328, 0},   {336, 56}, {352, 74},
+	    {384, 112}, {392, 120}, {400, 128}, {408, 136}, {416, 68}, {448, 208},
+	    {696, 16},	{704, 32},  {720, 32},	{728, 16},  {736, 40},
+	};
+
+	debug_offsets_fill(bytes, DEBUG_OFFSETS_3_15_BYTES, version_hex, rows,
+			   sizeof(rows) / sizeof(rows[0]));
 }
 
 #endif

@@ -118,6 +118,84 @@ static void test_3_13(void **state)
 	assert_int_equal(layout.runtime_key, 2160);
 }
 
+static void assert_same_as_3_13(const struct pyrec_layout *walk)
+{
+	uint8_t offsets[DEBUG_OFFSETS_BYTES];
+	struct python_layout layout;
+
+	debug_offsets_3_13(offsets, 0x030d12f0);
+	assert_int_equal(python_layout_find(0x030d12f0, offsets, sizeof(offsets), &layout), 0);
+	layout.walk.frame_owner = 74;
+	layout.walk.code_instrs = 208;
+	layout.walk.skipped_owner = walk->skipped_owner;
+	layout.walk.tstate_base_frame = walk->tstate_base_frame;
+	assert_memory_equal(&layout.walk, walk, sizeof(*walk));
+}
+
+static void test_3_14(void **state)
+{
+	uint8_t offsets[DEBUG_OFFSETS_3_14_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	debug_offsets_3_14(offsets, 0x030e0af0);
+	assert_int_equal(python_layout_find(0x030e0af0, offsets, sizeof(offsets), &layout), 0);
+	assert_same_as_3_13(&layout.walk);
+	assert_int_equal(layout.walk.skipped_owner, 4);
+	assert_int_equal(layout.walk.tstate_base_frame, 0);
+	assert_int_equal(layout.runtime_key, 2336);
+	assert_false(layout.needs_bound);
+}
+
+static void test_3_15(void **state)
+{
+	uint8_t offsets[DEBUG_OFFSETS_3_15_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	debug_offsets_3_15(offsets, 0x030f02f0);
+	assert_int_equal(python_layout_find(0x030f02f0, offsets, sizeof(offsets), &layout), 0);
+	assert_same_as_3_13(&layout.walk);
+	assert_int_equal(layout.walk.skipped_owner, 0);
+	assert_int_equal(layout.walk.tstate_base_frame, 80);
+	assert_int_equal(layout.runtime_key, 0);
+	assert_true(layout.needs_bound);
+	debug_offsets_set(offsets, 216, 84); /* not aligned */
+	assert_int_equal(python_layout_find(0x030f02f0, offsets, sizeof(offsets), &layout),
+			 -EBADMSG);
+}
+
+/* Each minor version has a form of its own: another's, pre-releases and free threads are refused.
+ */
+static void test_forms_differ(void **state)
+{
+	uint8_t offsets[DEBUG_OFFSETS_3_15_BYTES];
+	struct python_layout layout;
+
+	(void)state;
+	debug_offsets_3_15(offsets, 0x030f00c1);
+	assert_int_equal(python_layout_find(0x030f00c1, offsets, sizeof(offsets), &layout),
+			 -ENOENT);
+	debug_offsets_3_15(offsets, 0x031000f0);
+	assert_int_equal(python_layout_find(0x031000f0, offsets, sizeof(offsets), &layout),
+			 -ENOENT);
+	debug_offsets_3_15(offsets, 0x030f00f0);
+	assert_int_equal(python_layout_find(0x030e00f0, offsets, sizeof(offsets), &layout),
+			 -EBADMSG);
+	assert_int_equal(python_layout_find(0x030f00f0, offsets, sizeof(offsets) - 1, &layout),
+			 -EBADMSG);
+	debug_offsets_set(offsets, 16, 1);
+	assert_int_equal(python_layout_find(0x030f00f0, offsets, sizeof(offsets), &layout),
+			 -ENOENT);
+	debug_offsets_3_14(offsets, 0x030e00f0);
+	assert_int_equal(
+	    python_layout_find(0x030e00f0, offsets, DEBUG_OFFSETS_3_14_BYTES - 1, &layout),
+	    -EBADMSG);
+	debug_offsets_set(offsets, 16, 1);
+	assert_int_equal(python_layout_find(0x030e00f0, offsets, sizeof(offsets), &layout),
+			 -ENOENT);
+}
+
 /* The entries decide, not what we know of the version. */
 static void test_3_13_is_told(void **state)
 {
@@ -136,11 +214,11 @@ static void test_3_13_is_told(void **state)
 static void test_unknown(void **state)
 {
 	static const uint32_t versions[] = {
-	    0x02071200 | 0xf0,					   /* 2.7.18 */
-	    0x030a00c1,						   /* 3.10.0rc1 */
-	    0x030e00f0,						   /* 3.14.0 */
-	    0x030f00f0,	       0x040b00f0, 0,	       0x030b00a7, /* 3.11.0a7 */
-	    0x030b00b1,	       0x030b00c2, 0x030b0000,		   /* from a name: level 0 */
+	    0x02071200 | 0xf0,			       /* 2.7.18 */
+	    0x030a00c1,				       /* 3.10.0rc1 */
+	    0x031000f0,				       /* 3.16.0 */
+	    0x040b00f0,	       0,	   0x030b00a7, /* 3.11.0a7 */
+	    0x030b00b1,	       0x030b00c2, 0x030b0000, /* from a name: level 0 */
 	    0x030c0000,	       0x030d00a1, 0x030d00b4, 0x030d00c3, 0xffffffff,
 	};
 	uint8_t offsets[DEBUG_OFFSETS_BYTES];
@@ -177,8 +255,8 @@ static const struct {
     {184, 256}, /* beyond what any head has */
     {184, UINT64_C(0x100000048)},
     {264, UINT64_MAX},
-    {264, 72}, /* the frame's head is read up to 72 */
-    {232, 72},
+    {264, 80}, /* the frame's head is read up to 80 */
+    {232, 80},
     {248, 60},	/* not aligned */
     {296, 144}, /* the code's head is read up to 144 */
     {296, 255},
@@ -244,11 +322,13 @@ static void test_version_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_heap_frames),	  cmocka_unit_test(test_3_11),
-	    cmocka_unit_test(test_3_12),	  cmocka_unit_test(test_3_13),
-	    cmocka_unit_test(test_3_13_is_told),  cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_free_threaded), cmocka_unit_test(test_damaged),
-	    cmocka_unit_test(test_short),	  cmocka_unit_test(test_version_format),
+	    cmocka_unit_test(test_heap_frames),	   cmocka_unit_test(test_3_11),
+	    cmocka_unit_test(test_3_12),	   cmocka_unit_test(test_3_13),
+	    cmocka_unit_test(test_3_14),	   cmocka_unit_test(test_3_15),
+	    cmocka_unit_test(test_forms_differ),   cmocka_unit_test(test_3_13_is_told),
+	    cmocka_unit_test(test_unknown),	   cmocka_unit_test(test_free_threaded),
+	    cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_short),
+	    cmocka_unit_test(test_version_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

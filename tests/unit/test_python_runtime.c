@@ -86,6 +86,14 @@ static void add_get_current(struct elf_writer *writer, const uint8_t *code, size
 	elf_writer_function(writer, "_PyThreadState_GetCurrent", vaddr, function_bytes);
 }
 
+static void add_runtime_3_15(struct elf_writer *writer)
+{
+	uint8_t runtime[RUNTIME_BYTES] = {0};
+
+	debug_offsets_3_15(runtime, 0x030f02f0);
+	elf_writer_section(writer, ".PyRuntime", SHT_PROGBITS, runtime, sizeof(runtime));
+}
+
 /* ---- Which files are one ---- */
 
 static void test_not_python(void **state)
@@ -364,6 +372,53 @@ static void test_tls_stripped_static(void **state)
 	assert_true(runtime.tls_offset == -24);
 }
 
+/* 3.15 has no pthread key: the bound state is a second variable, without which it is refused. */
+static void test_bound_stripped_static(void **state)
+{
+	static const uint8_t bound[] = {0x64, 0x48, 0x8b, 0x04, 0x25, 0xd8, 0xff, 0xff, 0xff, 0xc3};
+
+	(void)state;
+	for (int has_bound = 0; has_bound < 2; has_bound++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, ET_EXEC);
+		add_runtime_3_15(&writer);
+		add_get_current(&writer, code_static, sizeof(code_static), sizeof(code_static));
+		if (has_bound)
+			elf_writer_function(&writer, "PyGILState_GetThisThreadState",
+					    elf_writer_section(&writer, ".text.2", SHT_PROGBITS,
+							       bound, sizeof(bound)),
+					    sizeof(bound));
+		assert_int_equal(detect(&writer, SHT_DYNSYM, "/usr/bin/python3.15", &runtime), 0);
+		assert_int_equal(runtime.is_walkable, has_bound);
+		assert_int_equal(runtime.has_bound, has_bound);
+		assert_int_equal(runtime.key_vaddr, 0);
+		if (has_bound)
+			assert_true(runtime.tls_offset == -24 && runtime.bound_offset == -40);
+	}
+}
+
+static void test_bound_symbol(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_runtime_3_15(&writer);
+	add_tls_module(&writer);
+	add_tls_symbol(&writer, 8);
+	elf_writer_add_symbol(&writer, "_Py_tss_gilstate", ELF64_ST_INFO(STB_LOCAL, STT_TLS), 0x28,
+			      8);
+	elf_writer_tls(&writer, 0x30, 8);
+	assert_int_equal(detect(&writer, SHT_SYMTAB, "libpython3.15.so.1.0", &runtime), 0);
+	assert_true(runtime.is_walkable && runtime.has_bound);
+	assert_int_equal(runtime.tls_kind, PYREC_TLS_DYNAMIC);
+	assert_int_equal(runtime.tls_offset, 8);
+	assert_int_equal(runtime.bound_offset, 0x28);
+}
+
 /* A stripped shared object with a GOT pair {module, @in_block}; @load ends the function. Return:
  * the pair's address. */
 static uint64_t add_dynamic(struct elf_writer *writer, uint64_t in_block, const char *load,
@@ -534,6 +589,8 @@ int main(void)
 	    cmocka_unit_test(test_tls_dynamic_symbol),
 	    cmocka_unit_test(test_tls_dynamic_without_module),
 	    cmocka_unit_test(test_tls_stripped_static),
+	    cmocka_unit_test(test_bound_stripped_static),
+	    cmocka_unit_test(test_bound_symbol),
 	    cmocka_unit_test(test_tls_stripped_dynamic),
 	    cmocka_unit_test(test_tls_stripped_foreign),
 	    cmocka_unit_test(test_tls_stripped_ends),
