@@ -187,6 +187,8 @@ kernels:
 .PHONY: check-pythons
 check-pythons: all
 	$(Q)PYREC=$(realpath $(O)/pyrec) $(PYTHON) tests/pythons/check_pythons.py $(PYTHONS)
+	$(Q)$(MAKE) --no-print-directory hostbpf-tests
+	$(Q)PYTHON_TREES=$${XDG_CACHE_HOME:-$$HOME/.cache}/pyrec-tests/pythons $(O)/tests/hostbpf/test_walk_images
 
 ## tidy: clang-tidy over the sources
 .PHONY: tidy

@@ -12,16 +12,24 @@
 #include "common/vec.h"
 #include "record/remote_memory.h"
 
-enum { REGION_BYTES_MAX = 256 << 20 };
+enum { REGION_BYTES_MAX = 256 << 20, PAGE_BYTES = 4096, GUARD_PAGES_MAX = 16 };
 
 static int image_add(struct process_image *image, pid_t pid, const struct proc_map *map)
 {
 	struct image_region region = {.start = map->start, .nr = map->end - map->start};
+	uint8_t page[PAGE_BYTES];
 	int error = vec_grow((void **)&image->regions, &image->capacity, image->nr + 1,
 			     sizeof(region));
 
 	if (error || region.nr > REGION_BYTES_MAX)
 		return error;
+	/* Thread stacks of glibc 2.42 and newer begin with a guard inside of the mapping. */
+	for (int pages = 0; pages < GUARD_PAGES_MAX && region.nr > PAGE_BYTES &&
+			    remote_read((uint32_t)pid, region.start, page, PAGE_BYTES);
+	     pages++) {
+		region.start += PAGE_BYTES;
+		region.nr -= PAGE_BYTES;
+	}
 	region.bytes = malloc(region.nr);
 	if (!region.bytes)
 		return -ENOMEM;
@@ -165,6 +173,32 @@ static int target_parse_line(struct target *target, char *line)
 	return 0;
 }
 
+/*
+ * Begin the target. An interpreter of another suite, unpacked into a folder by tests/pythons, runs
+ * by the loader and the libraries of that folder.
+ */
+static void target_exec(const char *python)
+{
+	const char *usr = strstr(python, "/usr/bin/");
+	const int root = usr ? (int)(usr - python) : 0;
+	char loader[4096];
+	char libraries[4096];
+	char home[4096];
+
+	if (root) {
+		snprintf(loader, sizeof(loader), "%.*s/usr/lib64/ld-linux-x86-64.so.2", root,
+			 python);
+		snprintf(libraries, sizeof(libraries), "%.*s/usr/lib/x86_64-linux-gnu", root,
+			 python);
+		snprintf(home, sizeof(home), "%.*s/usr", root, python);
+		setenv("PYTHONHOME", home, 1);
+		execl(loader, loader, "--library-path", libraries, python,
+		      "tests/hostbpf/image_target.py", NULL);
+	} else {
+		execl(python, python, "tests/hostbpf/image_target.py", NULL);
+	}
+}
+
 static pid_t target_spawn(const char *python, int *from, int *hold)
 {
 	int out[2];
@@ -178,7 +212,7 @@ static pid_t target_spawn(const char *python, int *from, int *hold)
 		dup2(in[0], STDIN_FILENO);
 		dup2(out[1], STDOUT_FILENO);
 		setenv("PYTHONUTF8", "1", 1);
-		execl(python, python, "tests/hostbpf/image_target.py", NULL);
+		target_exec(python);
 		_exit(127);
 	}
 	close(out[1]);

@@ -152,10 +152,12 @@ static int subject_create(const char *python, struct subject *ret)
 	ret->process = (struct pyrec_process){
 	    .tls_kind = ret->image.runtime->tls_kind,
 	    .tls_offset = ret->image.runtime->tls_offset,
+	    .bound_offset = ret->image.runtime->bound_offset,
 	    .tls_module_address = ret->image.runtime_bias + ret->image.runtime->tls_module_vaddr,
 	    .current_address = vaddr_in(&ret->image, ret->image.runtime->current_vaddr),
 	    .key_address = vaddr_in(&ret->image, ret->image.runtime->key_vaddr),
-	    .flags = ret->image.runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0,
+	    .flags = (ret->image.runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0) |
+		     (ret->image.runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0),
 	};
 	return 0;
 }
@@ -166,20 +168,31 @@ static void subject_destroy(struct subject *subject)
 	process_image_deinit(&subject->image);
 }
 
-/* The interpreters of this machine that have a layout; the unit tests cover the refusals. */
+static void interpreters_add(glob_t *all, const char *folder, const char *pattern)
+{
+	char path[4096];
+
+	if (!folder)
+		return;
+	snprintf(path, sizeof(path), "%s/%s", folder, pattern);
+	(void)glob(path, all->gl_pathc ? GLOB_APPEND : 0, NULL, all);
+}
+
+/*
+ * The interpreters of this machine that have a layout; the unit tests cover the refusals.
+ * PYTHON_TREES: the folder of the trees that tests/pythons unpacked.
+ */
 static void interpreters_find(glob_t *ret)
 {
 	const char *root = getenv("PYENV_ROOT");
-	char pattern[4096];
+	const char *trees = getenv("PYTHON_TREES");
 
 	memset(ret, 0, sizeof(*ret));
-	(void)glob("/usr/bin/python3.1[0-3]", 0, NULL, ret);
-	if (root) {
-		snprintf(pattern, sizeof(pattern), "%s/versions/3.[6-9].*/bin/python3", root);
-		(void)glob(pattern, ret->gl_pathc ? GLOB_APPEND : 0, NULL, ret);
-		snprintf(pattern, sizeof(pattern), "%s/versions/3.1[0-3].*/bin/python3", root);
-		(void)glob(pattern, ret->gl_pathc ? GLOB_APPEND : 0, NULL, ret);
-	}
+	interpreters_add(ret, "/usr/bin", "python3.1[0-5]");
+	interpreters_add(ret, root, "versions/3.[6-9].*/bin/python3");
+	interpreters_add(ret, root, "versions/3.1[0-5].*/bin/python3");
+	interpreters_add(ret, trees, "*/usr/bin/python3.1[1-5]");
+	interpreters_add(ret, trees, "*/usr/bin/python3.1[1-5]d");
 }
 
 /* Threads without the GIL: recursion, generators, C callbacks, wide names, 3,900 frames. */

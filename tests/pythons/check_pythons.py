@@ -10,6 +10,7 @@ $OUT/VERSION-….txt. Fails when a stack is impossible, more than FLAGGED_MAX ar
 is refused that record/layouts.c has a row for.
 """
 
+import functools
 import os
 import re
 import subprocess
@@ -42,11 +43,39 @@ def shapes(_interpreter, _folder, _inside):
     return [0.2]
 
 
-TARGETS = {"fixed_stack": fixed_stack, "shapes": shapes}
+def zlib_nogil(_interpreter, _folder, _inside):
+    return [2]
+
+
+TARGETS = {"fixed_stack": fixed_stack, "shapes": shapes, "zlib_nogil": zlib_nogil}
+
+
+def find_lost_callers(samples, callers):
+    """A thread in zlib, without the GIL, has all its callers; elsewhere a beginning of them."""
+    lost = []
+    for sample in samples:
+        names = [name for name in sample.python_names() if name in callers]
+        is_in_zlib = any("libz.so" in frame.dso for frame in sample.frames)
+        if not names or names != callers[: len(names)] or (is_in_zlib and names != callers):
+            lost.append((sample, f"callers {names} of {callers}"))
+    return lost
 
 
 def windows_of(documents):
-    """(tid, stacks, begin, end) of each window that a target told."""
+    """(tid, what finds the impossible, begin, end) of each window that a target told."""
+    first = documents[0]
+    if "zlib_tid" in first:
+        callers = first["callers"]
+        find = functools.partial(find_lost_callers, callers=callers)
+        return [(first["zlib_tid"], find, *first["window"])]
+    return [
+        (tid, functools.partial(declared.find_impossible, stacks=stacks), begin, end)
+        for tid, stacks, begin, end in stacks_of(documents)
+    ]
+
+
+def stacks_of(documents):
+    """(tid, stacks, begin, end) of each window."""
     if "window" in documents[0]:
         return [(d["tid"], d["stacks"], *d["window"]) for d in documents]
     declaration, ending = documents
@@ -118,12 +147,12 @@ def run_target(interpreter, target, path):
         result.verdict = "target does not run: " + (said.splitlines() or ["nothing said"])[-1]
         return result
     everything = harness.script(path)
-    for tid, stacks, begin, end in windows_of(documents):
+    for tid, find_impossible, begin, end in windows_of(documents):
         samples = harness.within([s for s in everything if s.tid == tid], begin, end)
         whole = [sample for sample in samples if not declared.is_flagged(sample)]
         result.samples_nr += len(samples)
         result.flagged_nr += len(samples) - len(whole)
-        result.impossible += declared.find_impossible(whole, stacks)
+        result.impossible += find_impossible(whole)
     result.judge()
     return result
 

@@ -110,7 +110,7 @@ def candidates(trees):
         for path in glob.glob(f"{tree}/usr/bin/python[23].*") + glob.glob(
             f"{tree}/usr/local/bin/python*"
         ):
-            # python3.N-dbg is a link to python3.Nd
+            # A debug build is python3.11d; python3.11-dbg is a link to it.
             if re.search(r"/python\d\.\d+d?$", path) and not os.path.islink(path):
                 yield Interpreter(path[len(tree) :], tree)
 
