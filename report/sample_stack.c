@@ -348,10 +348,12 @@ int stack_builder_run(struct stack_builder *builder, const struct stack_input *i
 		error = builder_put_merged(builder, &native, &stack);
 	if (error)
 		return error;
-	if (!stack.gap && builder_lacks_python(builder, &stack))
-		stack.gap = STACK_GAP_FRAMES_MISSING;
 	if (!stack.gap && !builder->options.python_only)
 		stack.gap = gap_of_unwind(native.end, flags);
+	/* Where the native stack ends early, its loops were not all counted. */
+	if (!stack.gap && native.end == UNWIND_END_COMPLETE &&
+	    builder_lacks_python(builder, &stack))
+		stack.gap = STACK_GAP_FRAMES_MISSING;
 	if (stack.gap)
 		error = builder_put_note(builder, stack_gap_text(stack.gap));
 	stack.frames = builder->frames.items;

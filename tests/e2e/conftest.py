@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from pyrec_harness import MINORS, find_python
+from pyrec_harness import HEAP_FRAME_MINORS, MINORS, find_python
 
 
 @pytest.fixture
@@ -22,4 +22,10 @@ def python(request):
 
 @pytest.fixture(params=MINORS)
 def pyenv_python(request):
+    return find_python(request.param)
+
+
+@pytest.fixture(params=HEAP_FRAME_MINORS + MINORS + ["system"])
+def any_python(request):
+    """Each version that is walked; those before 3.11 are paired by counting evaluation loops."""
     return find_python(request.param)

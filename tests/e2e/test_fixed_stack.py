@@ -33,10 +33,10 @@ def check_stacks(path, output, samples_min):
         assert not impossible, describe(impossible, samples)
 
 
-def test_started_by_the_recorder(python, workdir):
-    extension = build_extension(python, workdir)
+def test_started_by_the_recorder(any_python, workdir):
+    extension = build_extension(any_python, workdir)
     path = f"{workdir}/fixed.data"
-    target = run_target(python, "fixed_stack.py", 4, extension)
+    target = run_target(any_python, "fixed_stack.py", 4, extension)
     result = record_command(path, target, "-F", "499")
     check_stacks(path, result.stdout, samples_min=900)
 

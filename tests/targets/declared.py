@@ -11,10 +11,55 @@ gap: frames of the interpreter, libc, the vdso or the kernel may stand between t
 one before it. Above the last frame such frames are always allowed.
 """
 
+import dis
 import json
 import os
 import sys
 import threading
+import time
+
+# Up to 3.10 a call from Python to Python goes through C.
+EACH_CALL_IS_NATIVE = sys.version_info < (3, 11)
+
+
+def line_at(code, lasti):
+    """Line of the instruction at lasti. Up to 3.9 a traced frame's f_lineno is that of the latest line
+    event, and a jump into the middle of a line makes none."""
+    lines = [line for start, end, line in code_lines(code) if start <= lasti < end]
+    return lines[-1] if lines else None
+
+
+# A builtin, so that asking for the time adds no frame of Python. 3.6 has it in seconds only.
+monotonic = getattr(time, "monotonic_ns", time.monotonic)
+SECOND = 10**9 if hasattr(time, "monotonic_ns") else 1
+
+
+def in_ns(moment):
+    """What monotonic() returned, in ns: the clock of the recording."""
+    return int(moment * (10**9 // SECOND))
+
+
+def native_id():
+    """The kernel's number of this thread; threading.get_native_id() came with 3.8."""
+    if hasattr(threading, "get_native_id"):
+        return threading.get_native_id()
+    import ctypes
+
+    return ctypes.CDLL(None).syscall(186)  # gettid, x86-64
+
+
+def code_name(code):
+    """As pyrec names it: the qualified name where the version keeps one."""
+    return getattr(code, "co_qualname", code.co_name)
+
+
+def code_lines(code):
+    """(start, end, line) of each range of bytecode, in bytes; before 3.10 without empty ones."""
+    if hasattr(code, "co_lines"):
+        return list(code.co_lines())
+    starts = list(dis.findlinestarts(code))
+    ends = [start for start, _ in starts[1:]] + [len(code.co_code)]
+    return [(start, end, line) for (start, line), end in zip(starts, ends)]
 
 
 def emit(**document):
@@ -28,10 +73,10 @@ def python_frame(frame, lines=None, gap=False):
     """A frame as the interpreter itself sees it, suspended at one line or somewhere in lines."""
     code = frame.f_code
     return {
-        "python": code.co_qualname,
+        "python": code_name(code),
         "file": code.co_filename,
         "lines": sorted(lines) if lines else [frame.f_lineno],
-        "gap": gap,
+        "gap": gap or EACH_CALL_IS_NATIVE,
     }
 
 
@@ -45,7 +90,7 @@ def frames_from_root(frame):
 
 def lines_between(code, first, last):
     """Lines that code really has between two source lines, both included."""
-    return {line for _, _, line in code.co_lines() if line is not None and first <= line <= last}
+    return {line for _, _, line in code_lines(code) if line is not None and first <= line <= last}
 
 
 def marked_lines(code):
@@ -61,7 +106,7 @@ def marked_lines(code):
 def identity():
     return {
         "pid": os.getpid(),
-        "tid": threading.get_native_id(),
+        "tid": native_id(),
         "python": sys.version.split()[0],
         "executable": sys.executable,
     }

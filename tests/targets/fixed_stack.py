@@ -5,9 +5,9 @@ argv[2] is the folder of the built spinext module.
 """
 
 import sys
-from time import monotonic_ns
 
 import declared
+from declared import SECOND, in_ns, monotonic
 
 sys.path.insert(0, sys.argv[2])
 import spinext  # noqa: E402
@@ -119,17 +119,17 @@ def declare(leaf):
 def callback():
     declare(sys._getframe())
     total = 0
-    begin = monotonic_ns()  # window begins
-    deadline = begin + int(SECONDS * 1e9)
-    while monotonic_ns() < deadline:
+    begin = monotonic()  # window begins
+    deadline = begin + SECONDS * SECOND
+    while monotonic() < deadline:
         total += 1
         square = total * total
         total = square % 1000003
         text = str(total)
         if text.endswith("7"):
             total += len(text)
-    end = monotonic_ns()  # window ends
-    windows.append((begin, end))
+    end = monotonic()  # window ends
+    windows.append((in_ns(begin), in_ns(end)))
     return total
 
 

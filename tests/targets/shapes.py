@@ -11,9 +11,9 @@ import contextlib
 import functools
 import inspect
 import sys
-from time import monotonic_ns
 
 import declared
+from declared import SECOND, in_ns, monotonic
 
 RECURSION_NR = 4000
 GENERATOR_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE
@@ -174,13 +174,13 @@ def unicode_ñame_函数():
 def repeat(shape, deadline):
     while True:
         shape()
-        if monotonic_ns() >= deadline:
+        if monotonic() >= deadline:
             return
 
 
 def has_lineless_code(code):
     """Instructions of the compiler's own that belong to no line; tracing skips over them."""
-    return any(line is None for _, _, line in code.co_lines())
+    return any(line is None for _, _, line in declared.code_lines(code))
 
 
 class Tracer:
@@ -194,15 +194,18 @@ class Tracer:
         chain = []
         at = frame
         while at is not None:
-            chain.append((at.f_code.co_qualname, at.f_code.co_filename, at.f_lineno))
+            chain.append((declared.code_name(at.f_code), at.f_code.co_filename, at.f_lineno))
             at = at.f_back
         self.chains.add(tuple(chain[::-1]))
+        if frame.f_lasti >= 0:
+            chain[0] = (*chain[0][:2], declared.line_at(frame.f_code, frame.f_lasti))
+            self.chains.add(tuple(chain[::-1]))
         if has_lineless_code(frame.f_code):
             chain[0] = (*chain[0][:2], None)
             self.chains.add(tuple(chain[::-1]))
         if frame.f_code.co_flags & GENERATOR_FLAGS:
             code = frame.f_code
-            self.generators.add((code.co_qualname, code.co_filename, code.co_firstlineno))
+            self.generators.add((declared.code_name(code), code.co_filename, code.co_firstlineno))
         return self
 
     def all_chains(self):
@@ -216,9 +219,9 @@ def run_shape(shape, seconds):
     for is_traced in (True, True, True, False):
         if is_traced:
             sys.settrace(tracer)
-        begin = monotonic_ns()
-        repeat(shape, 0 if is_traced else begin + int(seconds * 1e9))
-        window = (begin, monotonic_ns())
+        begin = monotonic()
+        repeat(shape, 0 if is_traced else begin + seconds * SECOND)
+        window = (in_ns(begin), in_ns(monotonic()))
         sys.settrace(None)
     return tracer.all_chains(), window
 
@@ -235,8 +238,8 @@ def run_shape_as_leaf(chain):
     """run_shape itself is the leaf for a moment at both ends of a window."""
     stack = as_stack(chain)
     code = run_shape.__code__
-    depth = next(n for n, frame in enumerate(stack) if frame["python"] == code.co_qualname)
-    stack[depth]["lines"] = sorted({line for _, _, line in code.co_lines() if line})
+    depth = next(n for n, frame in enumerate(stack) if frame["python"] == declared.code_name(code))
+    stack[depth]["lines"] = sorted({line for _, _, line in declared.code_lines(code) if line})
     return stack[: depth + 1]
 
 
@@ -247,14 +250,14 @@ def recurse(depth, seconds):
     stack = [declared.python_frame(frame) for frame in frames]
     stack[-1]["lines"] = sorted(declared.marked_lines(recurse.__code__))
     stack[0]["gap"] = True
-    begin = monotonic_ns()  # window begins
-    deadline = begin + int(seconds * 1e9)
-    while monotonic_ns() < deadline:
+    begin = monotonic()  # window begins
+    deadline = begin + seconds * SECOND
+    while monotonic() < deadline:
         value = 1
         for _ in range(64):
             value = value * 31 % 1000003
-    end = monotonic_ns()  # window ends
-    return stack, (begin, end)
+    end = monotonic()  # window ends
+    return stack, (in_ns(begin), in_ns(end))
 
 
 SHAPES = [
