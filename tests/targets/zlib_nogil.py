@@ -5,16 +5,16 @@ import random
 import sys
 import threading
 import zlib
-from time import monotonic_ns
 
 import declared
+from declared import SECOND, in_ns, monotonic
 
 BUFFER_BYTES = 8 << 20
 
 
 def compress_buffers(deadline, buffer):
     times = 0
-    while monotonic_ns() < deadline:
+    while monotonic() < deadline:
         times += len(compress_once(buffer)) > 0
     return times
 
@@ -24,24 +24,25 @@ def compress_once(buffer):
 
 
 def zlib_thread(deadline, buffer, found):
-    begin = monotonic_ns()
+    begin = monotonic()
     compress_buffers(deadline, buffer)
-    found.update(tid=threading.get_native_id(), window=[begin, monotonic_ns()])
+    found.update(tid=declared.native_id(), window=[in_ns(begin), in_ns(monotonic())])
 
 
 def main_thread_work(deadline):
     value = 1
-    while monotonic_ns() < deadline:
+    while monotonic() < deadline:
         value = value * 31 % 1000003
     return value
 
 
 def main(seconds):
-    words = [random.Random(7).randbytes(7) for _ in range(4096)]
+    letters = random.Random(7)
+    words = [bytes(letters.getrandbits(8) for _ in range(7)) for _ in range(4096)]
     chooser = random.Random(11)
     buffer = b" ".join(chooser.choices(words, k=BUFFER_BYTES // 8))
     found = {}
-    deadline = monotonic_ns() + int(seconds * 1e9)
+    deadline = monotonic() + seconds * SECOND
     thread = threading.Thread(target=zlib_thread, args=(deadline, buffer, found))
     thread.start()
     main_thread_work(deadline)
