@@ -62,8 +62,8 @@ def find_lost_callers(samples, callers):
 
 
 def find_wrong_deep(samples, stacks):
-    """Up to 3.10 the native stack of deep recursion is longer than what is copied: such samples must
-    have all Python frames and say that the native ones are cut."""
+    """Up to 3.10 the native stack of deep recursion is longer than what is copied: such samples
+    must have all Python frames and say that the native ones are cut."""
     (stack,) = stacks
     expected = [frame["python"] for frame in stack]
     return [
