@@ -29,3 +29,10 @@ def pyenv_python(request):
 def any_python(request):
     """Each version that is walked; those before 3.11 are paired by counting evaluation loops."""
     return find_python(request.param)
+
+
+@pytest.fixture(params=["3.10"] + MINORS + ["system"])
+def traced_python(request):
+    """Versions whose sys.settrace tells each line that runs. Up to 3.9 a jump into the middle of a line
+    makes no event, so that the target cannot declare it; make check-pythons shows those."""
+    return find_python(request.param)

@@ -22,16 +22,16 @@ def check_cut(samples):
     return [f"{len(group)} deep samples" for group in (whole, unsaid) if group or not samples]
 
 
-def test_every_shape(any_python, workdir):
+def test_every_shape(traced_python, workdir):
     path = f"{workdir}/shapes.data"
-    target = run_target(any_python, "shapes.py", SECONDS)
+    target = run_target(traced_python, "shapes.py", SECONDS)
     shapes = documents(record_command(path, target, "-F", "499").stdout)
     everything = [s for s in script(path) if s.tid == shapes[0]["tid"]]
     failures = []
     flagged_nr = 0
     for shape in shapes:
         all_samples = within(everything, *shape["window"])
-        if shape["shape"] == "deep_recursion" and is_heap_frame(any_python):
+        if shape["shape"] == "deep_recursion" and is_heap_frame(traced_python):
             failures += check_cut(all_samples)
             continue
         samples = [sample for sample in all_samples if not is_flagged(sample)]
