@@ -92,15 +92,6 @@ static struct process *processes_find(const struct processes *processes, uint32_
 	return process;
 }
 
-const struct code_layout *processes_layout_of(const struct processes *processes, uint32_t tgid)
-{
-	const struct process *process = processes_find(processes, tgid);
-
-	return process && process->layout >= 0
-		   ? processes_layout(processes, (uint32_t)process->layout)
-		   : NULL;
-}
-
 static bool is_wanted(const struct processes *processes, uint32_t tgid)
 {
 	struct target *target;

@@ -47,8 +47,6 @@ void processes_sweep(struct processes *processes);
 
 /** Layout for reading code objects of the layout number that an event names; NULL: unknown. */
 const struct code_layout *processes_layout(const struct processes *processes, uint32_t index);
-/** The same for a process by tgid; NULL when it has no known one. */
-const struct code_layout *processes_layout_of(const struct processes *processes, uint32_t tgid);
 
 struct processes_counts {
 	uint32_t python_nr;	 /* incarnations that were walked */

@@ -24,13 +24,6 @@ const struct code_layout *processes_layout(const struct processes *processes, ui
 	return index == 0 ? &layout : NULL;
 }
 
-const struct code_layout *processes_layout_of(const struct processes *processes, uint32_t tgid)
-{
-	(void)processes;
-	(void)tgid;
-	return NULL;
-}
-
 struct bench {
 	struct recording recording;
 	struct code_objects *codes;

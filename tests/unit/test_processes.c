@@ -227,6 +227,16 @@ static uint64_t fake_start(pid_t pid, const char *path)
 	return 0;
 }
 
+/* The layout that BPF was told to walk @pid by; NULL: none. */
+static const struct code_layout *walked_layout(struct bench *bench, pid_t pid)
+{
+	const struct pyrec_process *entry = entry_find(&bench->sampler, (uint32_t)pid);
+
+	if (!entry || entry->flags & PYREC_PROCESS_NATIVE_ONLY)
+		return NULL;
+	return processes_layout(bench->processes, entry->layout);
+}
+
 static void entry_check(struct bench *bench)
 {
 	const uint64_t start = fake_start(bench->child, bench->elf.path);
@@ -260,11 +270,10 @@ static void test_python(void **state)
 	scan_target(&bench, bench.child);
 	entry_check(&bench);
 	assert_int_equal(processes_get_counts(bench.processes).python_nr, 1);
-	assert_ptr_equal(processes_layout_of(bench.processes, (uint32_t)bench.child),
-			 processes_layout(bench.processes, 0));
+	assert_ptr_equal(walked_layout(&bench, bench.child), processes_layout(bench.processes, 0));
 	assert_int_equal(processes_layout(bench.processes, 0)->version_hex, VERSION);
 	assert_null(processes_layout(bench.processes, 1));
-	assert_null(processes_layout_of(bench.processes, (uint32_t)getpid()));
+	assert_null(walked_layout(&bench, getpid()));
 	assert_true(recording_read(&bench.recording) >= 3);
 	record = record_find(&bench, PERF_RECORD_COMM, is_comm_of_child);
 	assert_non_null(record);
@@ -302,7 +311,7 @@ static void test_unsupported(void **state)
 	assert_int_equal(entry_find(&bench.sampler, (uint32_t)bench.child)->flags,
 			 PYREC_PROCESS_NATIVE_ONLY);
 	assert_int_equal(processes_get_counts(bench.processes).unsupported_nr, 1);
-	assert_null(processes_layout_of(bench.processes, (uint32_t)bench.child));
+	assert_null(walked_layout(&bench, bench.child));
 	recording_read(&bench.recording);
 	record = record_find(&bench, PAYLOAD_RECORD_TYPE, is_interpreter);
 	assert_non_null(record);
@@ -360,7 +369,7 @@ static void test_two(void **state)
 	bench.sampler.error = -ENOSPC;
 	scan_target(&bench, bench.child);
 	assert_int_equal(bench.sampler.entries_nr, 0);
-	assert_null(processes_layout_of(bench.processes, (uint32_t)bench.child));
+	assert_null(walked_layout(&bench, bench.child));
 	bench.sampler.error = 0;
 	other = child_start(&bench.elf);
 	scan_target(&bench, other);
@@ -415,7 +424,7 @@ static void test_exec(void **state)
 	assert_int_equal(bench.sampler.entries_nr, 1);
 	exec_send(&bench, true);
 	assert_int_equal(bench.sampler.entries_nr, 0);
-	assert_null(processes_layout_of(bench.processes, (uint32_t)bench.child));
+	assert_null(walked_layout(&bench, bench.child));
 	exec_send(&bench, true); /* of one that is not recorded */
 	bench_end(&bench);
 }
@@ -491,8 +500,6 @@ static void test_fork(void **state)
 	/* Its child has its image; it lives no more, so BPF's own copy has to do. */
 	task_send(&bench, PERF_RECORD_FORK, 0x7ffffffe, bench.child);
 	assert_int_equal(bench.sampler.entries_nr, 1);
-	assert_ptr_equal(processes_layout_of(bench.processes, 0x7ffffffe),
-			 processes_layout(bench.processes, 0));
 	assert_int_equal(processes_get_counts(bench.processes).python_nr, 2);
 	bench_end(&bench);
 }
@@ -516,7 +523,7 @@ static void test_exit(void **state)
 	processes_sweep(bench.processes);
 	assert_int_equal(bench.sampler.entries_nr, 0);
 	assert_int_equal(bench.sampler.removed_nr, 1);
-	assert_null(processes_layout_of(bench.processes, (uint32_t)bench.child));
+	assert_null(walked_layout(&bench, bench.child));
 	bench.child = 0;
 	bench_end(&bench);
 }
