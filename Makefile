@@ -190,6 +190,11 @@ check-pythons: all
 	$(Q)$(MAKE) --no-print-directory hostbpf-tests
 	$(Q)PYTHON_TREES=$${XDG_CACHE_HOME:-$$HOME/.cache}/pyrec-tests/pythons $(O)/tests/hostbpf/test_walk_images
 
+## check-lines: line tables of every CPython found here or unpacked, over its whole library; PYTHONS=
+.PHONY: check-lines
+check-lines:
+	$(Q)$(PYTHON) tests/pythons/check_lines.py $(PYTHONS)
+
 ## tidy: clang-tidy over the sources
 .PHONY: tidy
 tidy: | $(SKELETONS)

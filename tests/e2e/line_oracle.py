@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Run by each interpreter, 2.7 to 3.15: what it says itself about the lines of a library.
+"""Run by each interpreter, 2.7 to 3.15: what it says itself about the lines of its library.
 
-    line_oracle.py TABLES ANSWERS [FOLDER]
+    line_oracle.py [--top] >ANSWERS
 
-TABLES gets the input of decode_line_tables.c, ANSWERS what it should print, for every code object of
-every file at the top of FOLDER (default: this interpreter's own standard library).
+Writes what compare_line_tables.c reads: the line table of every code object of every file below this
+interpreter's standard library (--top: of its uppermost folder), and the answer for every
+instruction. The last line on stderr is "FILES SKIPPED": files that are not meant to compile.
 """
 
 import ctypes
+import dis
 import io
+import marshal
 import os
+import struct
 import sys
 import types
+import warnings
+from array import array
 
-VERSION = sys.hexversion
-UNIT_BYTES = 1 if sys.version_info < (3, 6) else 2
+VERSION = sys.version_info
+UNIT_BYTES = 1 if VERSION < (3, 6) else 2
+NONE = -(2**31)  # no line, no column
+PYC_HEADER_BYTES = 8 if VERSION < (3, 0) else 12 if VERSION < (3, 7) else 16
+OUT = os.fdopen(1, "wb", 1 << 20)
 
 
 def walk(code):
@@ -25,69 +34,102 @@ def walk(code):
                 yield inner
 
 
-def table_of(code):
-    table = code.co_lnotab if sys.version_info < (3, 10) else code.co_linetable
-    return "".join("%02x" % byte for byte in bytearray(table))
-
-
-def text(value):
-    return "-" if value is None else str(value)
-
-
-def answers_lnotab(code, units):
-    """PyCode_Addr2Line() is what tracebacks and f_lineno call."""
-    ask = ctypes.pythonapi.PyCode_Addr2Line
-    ask.argtypes = [ctypes.py_object, ctypes.c_int]
-    return [str(ask(code, unit * UNIT_BYTES)) for unit in range(units)]
-
-
-def answers_lines(code, units):
-    lines = ["-"] * units
-    for start, end, line in code.co_lines():
-        for unit in range(start // 2, end // 2):
-            lines[unit] = text(line)
+def lines_of_ranges(ranges, units):
+    lines = array("i", [NONE]) * units
+    for start, end, line in ranges:
+        begin, end = start // UNIT_BYTES, end // UNIT_BYTES
+        lines[begin:end] = array("i", [NONE if line is None else line]) * (end - begin)
+    assert len(lines) == units
     return lines
 
 
-def answers_positions(code, units):
-    answers = [":".join(map(text, position)) for position in code.co_positions()]
-    assert len(answers) == units, (code, len(answers), units)
-    return answers
+def lines_found(code, units):
+    """The last start of a line up to each offset."""
+    starts = list(dis.findlinestarts(code))
+    ends = [start for start, _ in starts[1:]] + [units * UNIT_BYTES]
+    return lines_of_ranges([(s, end, line) for (s, line), end in zip(starts, ends)], units)
+
+
+def lines_asked(code, units):
+    """PyCode_Addr2Line() is what tracebacks and f_lineno call."""
+    ask = ctypes.pythonapi.PyCode_Addr2Line
+    return array("i", [ask(code, unit * UNIT_BYTES) for unit in range(units)])
+
+
+ctypes.pythonapi.PyCode_Addr2Line.argtypes = [ctypes.py_object, ctypes.c_int]
 
 
 def answers_of(code, units):
-    if sys.version_info < (3, 10):
-        return answers_lnotab(code, units)
-    if sys.version_info < (3, 11):
-        return answers_lines(code, units)
-    return answers_positions(code, units)
+    """int32 for each unit: the line; from 3.11 line, end line, column and end column."""
+    if VERSION < (3, 10):
+        lines = lines_asked(code, units)
+        assert lines == lines_found(code, units), code
+        return lines
+    lines = lines_of_ranges(code.co_lines(), units)
+    if VERSION < (3, 11):
+        return lines
+    numbers = [number for position in code.co_positions() for number in position]
+    answers = array("i", [NONE if number is None else number for number in numbers])
+    assert answers[0::4] == lines, code
+    return answers
 
 
-def main():
-    tables, answers = io.open(sys.argv[1], "w"), io.open(sys.argv[2], "w")
-    folder = sys.argv[3] if len(sys.argv) > 3 else os.path.dirname(os.__file__)
-    units_nr = 0
-    for name in sorted(os.listdir(folder)):
-        if not name.endswith(".py"):
+def emit(name, code):
+    table = code.co_lnotab if VERSION < (3, 10) else code.co_linetable
+    units = len(code.co_code) // UNIT_BYTES
+    name = name.encode("ascii", "replace") if VERSION >= (3, 0) else name
+    facts = (sys.hexversion, code.co_firstlineno, UNIT_BYTES, units, len(name), len(table))
+    OUT.write(struct.pack("<IiIIII", *facts))
+    OUT.write(name)
+    OUT.write(table)
+    answers = answers_of(code, units)
+    OUT.write(answers if VERSION >= (3, 0) else answers.tostring())
+
+
+def compiled(path):
+    """From the interpreter's own cache where that is of this version: compiling takes most time."""
+    if VERSION < (3, 0):
+        import imp
+
+        cached, magic = path + "c", imp.get_magic()
+    else:
+        import importlib.util
+
+        cached, magic = importlib.util.cache_from_source(path), importlib.util.MAGIC_NUMBER
+    if os.path.exists(cached):
+        with io.open(cached, "rb") as file:
+            content = file.read()
+        if content.startswith(magic):
+            return marshal.loads(content[PYC_HEADER_BYTES:])
+    with io.open(path, "rb") as file:
+        return compile(file.read(), path, "exec", dont_inherit=True)
+
+
+def library_files(is_top):
+    library = os.path.dirname(os.__file__)
+    for folder, folders, names in os.walk(library):
+        packages = ("site-packages", "dist-packages", "__pycache__")
+        folders[:] = [] if is_top else sorted(f for f in folders if f not in packages)
+        for name in sorted(names):
+            if name.endswith(".py"):
+                yield os.path.join(folder, name)
+
+
+def main(arguments):
+    warnings.simplefilter("ignore")
+    files_nr = skipped_nr = 0
+    for path in library_files(is_top=arguments == ["--top"]):
+        files_nr += 1
+        try:
+            module = compiled(path)
+        except (SyntaxError, ValueError, OverflowError, MemoryError, RuntimeError):
+            skipped_nr += 1  # written so, to test the compiler; or Python 2 for lib2to3
             continue
-        with io.open(os.path.join(folder, name), "rb") as file:
-            source = file.read()
-        for code in walk(compile(source, name, "exec", dont_inherit=True)):
-            units = len(code.co_code) // UNIT_BYTES
-            units_nr += units
-            line = "%d %d %d %d %s\n" % (
-                VERSION,
-                code.co_firstlineno,
-                UNIT_BYTES,
-                units,
-                table_of(code),
-            )
-            tables.write(line if isinstance(line, type(u"")) else line.decode())
-            line = "".join(answer + " " for answer in answers_of(code, units)) + "\n"
-            answers.write(line if isinstance(line, type(u"")) else line.decode())
-    tables.close()
-    answers.close()
-    print(units_nr)
+        for code in walk(module):
+            emit("%s:%d %s" % (path, code.co_firstlineno, code.co_name), code)
+    OUT.flush()
+    sys.stderr.write("%d %d\n" % (files_nr, skipped_nr))
 
 
-main()
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -209,10 +209,6 @@ def check(interpreter, target):
     return result
 
 
-def is_wanted(version, wanted):
-    return not wanted or any(version == w or version.startswith(w + ".") for w in wanted)
-
-
 def main(wanted):
     if os.geteuid() != 0:
         raise SystemExit("check-pythons: recording needs root")
@@ -221,7 +217,7 @@ def main(wanted):
     found = interpreters.find_interpreters(trees.find_trees().values())
     show_row("version", "build", "place", "target", "samples", "possible", "flagged", "verdict")
     for interpreter in found:
-        if is_wanted(interpreter.version, wanted):
+        if interpreters.is_wanted(interpreter.version, wanted):
             results += [check(interpreter, target) for target in TARGETS]
     failed_nr = sum(result.is_failure for result in results)
     print(f"{len(results) - failed_nr} passed, {failed_nr} failed")

@@ -118,3 +118,8 @@ def candidates(trees):
 def find_interpreters(trees):
     found = [interpreter for interpreter in candidates(trees) if describe(interpreter)]
     return sorted(found, key=Interpreter.sort_key)
+
+
+def is_wanted(version, wanted):
+    """wanted: minor or whole versions; empty: all."""
+    return not wanted or any(version == w or version.startswith(w + ".") for w in wanted)
