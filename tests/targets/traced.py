@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Runs a piece of code for a while, with the stacks that the interpreter saw the same code have.
+
+Before its window the same code runs a few times under sys.settrace: every chain of (function, file,
+line) seen there is declared possible. What tracing passes over is added: code that belongs to no
+line, and the making of generators.
+"""
+
+import inspect
+import sys
+
+import declared
+from declared import SECOND, in_ns, monotonic
+
+GENERATOR_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE
+
+
+def repeat(shape, deadline):
+    while True:
+        shape()
+        if monotonic() >= deadline:
+            return
+
+
+def has_lineless_code(code):
+    """Instructions of the compiler's own that belong to no line; tracing skips over them."""
+    return any(line is None for _, _, line in declared.code_lines(code))
+
+
+class Tracer:
+    """Collects the chain at every call, line and return below repeat()."""
+
+    def __init__(self):
+        self.chains = set()
+        self.generators = set()
+
+    def __call__(self, frame, _event, _argument):
+        chain = []
+        at = frame
+        while at is not None:
+            chain.append((declared.code_name(at.f_code), at.f_code.co_filename, at.f_lineno))
+            at = at.f_back
+        self.chains.add(tuple(chain[::-1]))
+        if frame.f_lasti >= 0:
+            chain[0] = (*chain[0][:2], declared.line_at(frame.f_code, frame.f_lasti))
+            self.chains.add(tuple(chain[::-1]))
+        if has_lineless_code(frame.f_code):
+            chain[0] = (*chain[0][:2], None)
+            self.chains.add(tuple(chain[::-1]))
+        if frame.f_code.co_flags & GENERATOR_FLAGS:
+            code = frame.f_code
+            self.generators.add((declared.code_name(code), code.co_filename, code.co_firstlineno))
+        return self
+
+    def all_chains(self):
+        """A call of a generator function enters it, makes the generator and leaves again."""
+        return self.chains | {(*chain, made) for chain in self.chains for made in self.generators}
+
+
+def run_shape(shape, seconds):
+    """(chains, window) of the shape, run for seconds."""
+    tracer = Tracer()
+    window = None
+    for is_traced in (True, True, True, False):
+        if is_traced:
+            sys.settrace(tracer)
+        begin = monotonic()
+        repeat(shape, 0 if is_traced else begin + seconds * SECOND)
+        window = (in_ns(begin), in_ns(monotonic()))
+        sys.settrace(None)
+    return tracer.all_chains(), window
+
+
+def as_stack(chain):
+    """Gaps are allowed everywhere: which calls pass through C is the interpreter's business."""
+    return [
+        {"python": name, "file": file, "lines": [line] if line else [], "gap": True}
+        for name, file, line in chain
+    ]
+
+
+def run_shape_as_leaf(chain):
+    """run_shape itself is the leaf for a moment at both ends of a window."""
+    stack = as_stack(chain)
+    code = run_shape.__code__
+    depth = next(n for n, frame in enumerate(stack) if frame["python"] == declared.code_name(code))
+    stack[depth]["lines"] = sorted({line for _, _, line in declared.code_lines(code) if line})
+    return stack[: depth + 1]
+
+
+def all_stacks(chains):
+    """Every stack of run_shape()'s window."""
+    return [as_stack(chain) for chain in chains] + [run_shape_as_leaf(next(iter(chains)))]
