@@ -91,6 +91,65 @@ int proc_stat_read(uint32_t pid, struct proc_stat *ret)
 	return error ? error : proc_stat_parse(text, ret);
 }
 
+/* Is @name one of @list, "cpu,cpuacct"? */
+static bool list_has(const char *list, const char *name)
+{
+	const size_t nr = strlen(name);
+
+	while (list) {
+		if (strncmp(list, name, nr) == 0 && (list[nr] == ',' || list[nr] == '\0'))
+			return true;
+		list = strchr(list, ',');
+		list += list ? 1 : 0;
+	}
+	return false;
+}
+
+const char *proc_cgroup_parse(char *text)
+{
+	static const char *const controllers[] = {"memory", "pids", ""}; /* version 2 names none */
+	const char *paths[3] = {NULL};
+	const char *root = "";
+	char *line;
+
+	while ((line = strsep(&text, "\n")) != NULL) {
+		const char *number = strsep(&line, ":");
+		const char *list = strsep(&line, ":");
+
+		if (!number || !list || !line || line[0] != '/')
+			continue;
+		root = "/";
+		for (size_t i = 0; i < array_size(paths); i++)
+			if (!paths[i] && line[1] && list_has(list, controllers[i]))
+				paths[i] = line;
+	}
+	for (size_t i = 0; i < array_size(paths); i++)
+		if (paths[i])
+			return paths[i];
+	return root;
+}
+
+uint32_t proc_numbers_parse(const char *text, uint32_t *numbers, uint32_t nr)
+{
+	static const char label[] = "\nNSpid:";
+	const char *at = strstr(text, label);
+	uint32_t found = 0;
+
+	if (!at)
+		return 0;
+	at += sizeof(label) - 1;
+	while (found < nr && *at == '\t') {
+		char *end;
+
+		numbers[found] = (uint32_t)strtoul(at, &end, 10);
+		if (end == at)
+			break;
+		found++;
+		at = end;
+	}
+	return found;
+}
+
 int proc_file_read(const char *path, char **ret, size_t *nr)
 {
 	auto_close_fd int fd = open(path, O_RDONLY | O_CLOEXEC);

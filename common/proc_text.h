@@ -39,6 +39,18 @@ must_check int proc_stat_parse(const char *text, struct proc_stat *ret);
 /** Read and parse /proc/@pid/stat. Return: 0, -ENOENT or -ESRCH when it is gone, -EBADMSG. */
 must_check int proc_stat_read(uint32_t pid, struct proc_stat *ret);
 
+/**
+ * The cgroup in the text of /proc/PID/cgroup, which is changed: that of the version 1 controller
+ * memory, else pids, else of version 2, whichever first is not the root: on machines that have
+ * both versions any of them may be left there. Return: its path in @text; "/"; "" when none.
+ */
+const char *proc_cgroup_parse(char *text);
+/**
+ * The line NSpid in the text of /proc/PID/status: the task's numbers from the reader's pid
+ * namespace to its own. Return: how many, at most @nr; 0 without that line.
+ */
+uint32_t proc_numbers_parse(const char *text, uint32_t *numbers, uint32_t nr);
+
 /** Whole small file into a malloc'd, NUL terminated buffer. Return: 0 or -errno. */
 must_check int proc_file_read(const char *path, char **ret, size_t *nr);
 

@@ -303,6 +303,37 @@ static void losses_decode(struct bytes_cursor *cursor, struct payload *ret)
 			array_size(losses->status_counts));
 }
 
+static void task_encode(struct strbuf *out, const struct payload *payload,
+			const struct py_frame *frames __attribute__((unused)))
+{
+	const struct payload_task *task = &payload->task;
+
+	strbuf_append_u64(out, task->time_ns);
+	strbuf_append_u32(out, task->pid);
+	strbuf_append_u32(out, task->tid);
+	strbuf_append_string(out, task->cgroup, task->cgroup_nr);
+	strbuf_append_u32(out, task->numbers_nr);
+	for (uint32_t i = 0; i < task->numbers_nr; i++)
+		strbuf_append_u32(out, task->numbers[i]);
+}
+
+static void task_decode(struct bytes_cursor *cursor, struct payload *ret)
+{
+	struct payload_task *task = &ret->task;
+
+	task->time_ns = bytes_get_u64(cursor);
+	task->pid = bytes_get_u32(cursor);
+	task->tid = bytes_get_u32(cursor);
+	task->cgroup = bytes_get_string(cursor, &task->cgroup_nr);
+	task->numbers_nr = bytes_get_u32(cursor);
+	if (task->numbers_nr > TASK_NUMBERS_MAX) {
+		cursor->failed = true;
+		return;
+	}
+	for (uint32_t i = 0; i < task->numbers_nr; i++)
+		task->numbers[i] = bytes_get_u32(cursor);
+}
+
 struct payload_row {
 	const char *name;
 	void (*encode)(struct strbuf *out, const struct payload *payload,
@@ -318,6 +349,7 @@ static const struct payload_row payload_rows[] = {
     [PAYLOAD_CODE_LINES] = {"CODE_LINES", code_lines_encode, code_lines_decode},
     [PAYLOAD_FRAMES] = {"FRAMES", frames_encode, frames_decode},
     [PAYLOAD_LOSSES] = {"LOSSES", losses_encode, losses_decode},
+    [PAYLOAD_TASK] = {"TASK", task_encode, task_decode},
 };
 
 static const struct payload_row *payload_row_find(unsigned int kind)

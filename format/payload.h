@@ -93,6 +93,7 @@ enum payload_kind {
 	PAYLOAD_CODE_LINES = 5,
 	PAYLOAD_FRAMES = 6,
 	PAYLOAD_LOSSES = 7,
+	PAYLOAD_TASK = 8,
 };
 
 /** First record of a pyrec file. */
@@ -196,6 +197,24 @@ struct payload_losses {
 	uint64_t status_counts[6];	  /* samples by enum py_stack_status */
 };
 
+/* Numbers that one task can have: MAX_PID_NS_LEVEL + 1 (Linux, include/linux/pid_namespace.h). */
+enum { TASK_NUMBERS_MAX = 33 };
+
+/**
+ * Where a process or thread runs, as it was found at time_ns or, for one that was found by a
+ * record of the side-band, when that says it began.
+ */
+struct payload_task {
+	uint64_t time_ns;
+	uint32_t pid;
+	uint32_t tid;	    /* the process itself where it is pid */
+	const char *cgroup; /* path; empty: not known, or a thread: that of its process */
+	uint32_t cgroup_nr;
+	uint32_t numbers_nr; /* 0: not known */
+	/* Of tid in each pid namespace that it is seen in, from the recorder's to its own. */
+	uint32_t numbers[TASK_NUMBERS_MAX];
+};
+
 struct payload {
 	enum payload_kind kind; /* a reader ignores kinds that it does not know */
 	union {
@@ -206,6 +225,7 @@ struct payload {
 		struct payload_code_lines code_lines;
 		struct payload_frames frames;
 		struct payload_losses losses;
+		struct payload_task task;
 	};
 };
 

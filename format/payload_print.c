@@ -185,13 +185,26 @@ static void losses_print(FILE *out, const struct payload *payload)
 	fputc('\n', out);
 }
 
+static void task_print(FILE *out, const struct payload *payload)
+{
+	const struct payload_task *task = &payload->task;
+
+	fprintf(out, "  pid %" PRIu32 " tid %" PRIu32 " time ", task->pid, task->tid);
+	time_print(out, task->time_ns);
+	fputs(" numbers", out);
+	for (uint32_t i = 0; i < task->numbers_nr; i++)
+		fprintf(out, " %" PRIu32, task->numbers[i]);
+	fputs("\n  cgroup ", out);
+	text_print(out, task->cgroup, task->cgroup_nr);
+}
+
 void payload_print(FILE *out, const struct payload *payload)
 {
 	static void (*const prints[])(FILE *, const struct payload *) = {
 	    [PAYLOAD_FILE_INFO] = file_info_print,     [PAYLOAD_CLOCK] = clock_print,
 	    [PAYLOAD_INTERPRETER] = interpreter_print, [PAYLOAD_CODE] = code_print,
 	    [PAYLOAD_CODE_LINES] = code_lines_print,   [PAYLOAD_FRAMES] = frames_print,
-	    [PAYLOAD_LOSSES] = losses_print,
+	    [PAYLOAD_LOSSES] = losses_print,	       [PAYLOAD_TASK] = task_print,
 	};
 
 	if (payload->kind < array_size(prints) && prints[payload->kind])

@@ -9,12 +9,14 @@
 #include "common/vec.h"
 #include "record/process_image.h"
 #include "record/sideband.h"
+#include "record/task_place.h"
 
 struct process {
 	uint32_t tgid;
 	bool is_python;
 	bool is_ending; /* its leader exited; swept when the last thread did */
 	bool is_fresh;	/* registered since the last processes_recheck() */
+	bool is_nested; /* in a pid namespace below the recorder's */
 	uint64_t start_ticks;
 	uint64_t start_code;
 	uint64_t start_stack;
@@ -229,8 +231,11 @@ static void count_process(struct processes *processes, const struct process_imag
 		processes->counts.unsupported_nr++;
 }
 
-/* Look at a process; when it is one to record, tell report and BPF. A refusal concerns it alone. */
-static void process_register(struct processes *processes, uint32_t tgid)
+/*
+ * Look at a process; when it is one to record, tell report and BPF. A refusal concerns it alone.
+ * What is found held at @since_ns already.
+ */
+static void process_register(struct processes *processes, uint32_t tgid, uint64_t since_ns)
 {
 	uint64_t known_ns = clock_now_ns();
 	struct process_image image;
@@ -254,6 +259,7 @@ static void process_register(struct processes *processes, uint32_t tgid)
 	process->start_stack = status.start_stack;
 	process->known_ns = known_ns;
 	process_emit_threads(processes->options.output, tgid);
+	process->is_nested = process_emit_place(processes->options.output, tgid, since_ns);
 	error = process_image_read(tgid, processes->options.files, processes->options.output,
 				   &image);
 	if (!error && image.python)
@@ -273,7 +279,7 @@ static int scan_visit(void *context, uint32_t pid)
 	struct processes *processes = context;
 
 	if (is_wanted(processes, pid))
-		process_register(processes, pid);
+		process_register(processes, pid, clock_now_ns());
 	return 0;
 }
 
@@ -296,7 +302,7 @@ static int on_mmap(struct processes *processes, const struct record *record)
 		file = NULL;
 	if (process ? file && file->runtime && !process->is_python
 		    : (file && file->runtime) || processes->options.all_processes) {
-		process_register(processes, mmap->pid);
+		process_register(processes, mmap->pid, record->id.time_ns);
 		return processes->options.output->error;
 	}
 	if (!process)
@@ -355,15 +361,29 @@ static void process_fork(struct processes *processes, const struct process *pare
 	processes->counts.python_nr += child->layout >= 0;
 }
 
+/* What the fork left open: a new process has the cgroup that it was put into, both have numbers. */
+static void fork_emit_place(struct processes *processes, const struct record_task *task)
+{
+	struct process *process = processes_find(processes, task->pid);
+
+	if (!process)
+		return;
+	if (task->pid != task->parent_pid)
+		process->is_nested = process_emit_place(processes->options.output, task->pid,
+							task->time_ns);
+	else if (process->is_nested)
+		thread_emit_place(processes->options.output, task->pid, task->tid, task->time_ns);
+}
+
 static int on_fork(struct processes *processes, const struct record_task *task,
 		   const struct perf_event_header *header)
 {
 	const struct process *parent = processes_find(processes, task->parent_pid);
+	int error;
 
 	if (task->pid != task->parent_pid && processes->options.only_targets &&
 	    is_wanted(processes, task->parent_pid)) {
-		int error = processes_add_target(processes, task->pid);
-
+		error = processes_add_target(processes, task->pid);
 		if (error)
 			return error;
 	}
@@ -371,7 +391,9 @@ static int on_fork(struct processes *processes, const struct record_task *task,
 		return 0;
 	if (task->pid != task->parent_pid)
 		process_fork(processes, parent, task->pid, task->time_ns);
-	return output_kernel_record(processes->options.output, header);
+	error = output_kernel_record(processes->options.output, header);
+	fork_emit_place(processes, task);
+	return error;
 }
 
 static int on_task_exit(struct processes *processes, const struct record_task *task,
@@ -424,7 +446,7 @@ void processes_recheck(struct processes *processes)
 		if (process_stat_read(process->tgid, &status) == 0 &&
 		    (status.start_code != process->start_code ||
 		     status.start_stack != process->start_stack))
-			process_register(processes, process->tgid);
+			process_register(processes, process->tgid, clock_now_ns());
 	}
 }
 

@@ -48,7 +48,8 @@ static int parse_options(int argc, char **argv, struct info_options *ret)
 	static const struct argp parser = {
 	    .options = option_table,
 	    .parser = parse_option,
-	    .doc = "Show what a recording is: machine, event, counts, losses, bundled modules.",
+	    .doc = "Show what a recording is: machine, event, counts, losses, containers, bundled "
+		   "modules.",
 	};
 	char name[] = "pyrec info";
 
@@ -228,6 +229,17 @@ static void interpreters_print(const struct info_tally *tally)
 	}
 }
 
+static void containers_print(const struct info_tally *tally)
+{
+	if (tally->containers.nr)
+		puts("\ncontainers");
+	for (size_t i = 0; i < tally->containers.nr; i++) {
+		const struct info_container *container = &tally->containers.items[i];
+
+		printf("  %-18s  %s\n", container->name, container->cgroup);
+	}
+}
+
 static void compression_print(const struct perf_reader_facts *facts)
 {
 	if (!facts->deflated_bytes)
@@ -292,6 +304,7 @@ static int info_print(struct perf_reader *reader, struct read_error *error)
 	samples_print(&tally, facts->is_pyrec);
 	losses_print(&tally);
 	interpreters_print(&tally);
+	containers_print(&tally);
 	compression_print(facts);
 	info_tally_deinit(&tally);
 	if (bundle_print(reader, &bundle_error) && ret == 0) {

@@ -66,6 +66,12 @@ void histogram_append_column(struct strbuf *text, enum sort_key key,
 	case SORT_TID:
 		strbuf_append_format(text, "%u", group->tid);
 		break;
+	case SORT_CGROUP:
+		strbuf_append_text(text, group->cgroup);
+		break;
+	case SORT_CONTAINER:
+		strbuf_append_text(text, group->container);
+		break;
 	case SORT_DSO:
 		append_dso(text, location);
 		break;
@@ -174,8 +180,7 @@ static int histogram_assign_rows(struct histogram *histogram)
 	int ret = group_of ? 0 : -ENOMEM;
 
 	for (uint32_t i = 0; i < options->sort_nr; i++)
-		cache.by_group |= options->sort[i] == SORT_COMM || options->sort[i] == SORT_PID ||
-				  options->sort[i] == SORT_TID;
+		cache.by_group |= options->sort[i] <= SORT_OF_GROUP_LAST;
 	for (size_t i = 0; i < profile->nr && ret == 0; i++) {
 		const struct profile_node *node = &profile->nodes[i];
 

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "common/escape.h"
+#include "report/container_name.h"
 
 /* More distinct ones than any machine has: a hostile file could name millions. */
-enum { TYPES_MAX = 256, INTERPRETERS_MAX = 256, RECORD_HEADER_BYTES = 8 };
+enum { TYPES_MAX = 256, INTERPRETERS_MAX = 256, CONTAINERS_MAX = 4096, RECORD_HEADER_BYTES = 8 };
 
 static int tally_type(struct info_tally *tally, const struct perf_event_header *header)
 {
@@ -114,6 +115,45 @@ static int tally_interpreter(struct info_tally *tally, const struct payload_inte
 	return ret;
 }
 
+static void container_deinit(struct info_container *container)
+{
+	free(container->cgroup);
+	free(container->name);
+}
+
+/* Takes @found over when it is new. */
+static int containers_add(struct info_containers *containers, struct info_container *found)
+{
+	for (size_t i = 0; i < containers->nr; i++) {
+		if (strcmp(containers->items[i].cgroup, found->cgroup) != 0)
+			continue;
+		container_deinit(found);
+		return 0;
+	}
+	if (containers->nr < CONTAINERS_MAX)
+		return info_containers_append(containers, *found);
+	container_deinit(found);
+	return 0;
+}
+
+static int tally_task(struct info_tally *tally, const struct payload_task *task)
+{
+	auto_strbuf struct strbuf name = {0};
+	struct info_container found = {0};
+	int ret = -ENOMEM;
+
+	if (task->tid != task->pid || !task->cgroup_nr)
+		return 0;
+	container_name_append(&name, task->cgroup, task->cgroup_nr);
+	found.cgroup = escaped_text(task->cgroup, task->cgroup_nr);
+	found.name = name.error ? NULL : escaped_text(strbuf_text(&name), (uint32_t)name.nr);
+	if (found.cgroup && found.name)
+		ret = containers_add(&tally->containers, &found);
+	if (ret)
+		container_deinit(&found);
+	return ret;
+}
+
 static int tally_payload(struct info_tally *tally, const struct payload *payload)
 {
 	switch (payload->kind) {
@@ -139,6 +179,8 @@ static int tally_payload(struct info_tally *tally, const struct payload *payload
 	case PAYLOAD_FRAMES:
 		tally_frames(tally, payload->frames.frames, payload->frames.frames_nr);
 		return 0;
+	case PAYLOAD_TASK:
+		return tally_task(tally, &payload->task);
 	case PAYLOAD_CODE_LINES:
 		return 0;
 	}
@@ -197,6 +239,9 @@ void info_tally_deinit(struct info_tally *tally)
 {
 	for (size_t i = 0; i < tally->interpreters.nr; i++)
 		interpreter_deinit(&tally->interpreters.items[i]);
+	for (size_t i = 0; i < tally->containers.nr; i++)
+		container_deinit(&tally->containers.items[i]);
+	info_containers_deinit(&tally->containers);
 	info_interpreters_deinit(&tally->interpreters);
 	info_types_deinit(&tally->types);
 }

@@ -26,11 +26,18 @@ struct info_interpreter { /* processes with the same interpreter */
 };
 VEC_DEFINE(info_interpreters, struct info_interpreter)
 
+struct info_container { /* a cgroup that processes are in */
+	char *cgroup;	/* escaped, owned */
+	char *name;	/* container_name_append() of it; escaped, owned */
+};
+VEC_DEFINE(info_containers, struct info_container)
+
 enum { INFO_STATUSES_NR = PY_STACK_NOT_WALKED + 1 };
 
 struct info_tally {
 	struct info_types types; /* in the order of their first record */
 	struct info_interpreters interpreters;
+	struct info_containers containers;
 	uint64_t records_nr;
 	uint64_t bytes;
 	uint64_t damaged_nr; /* records that contradict themselves */

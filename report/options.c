@@ -11,6 +11,8 @@ enum {
 	OPTION_COMM,
 	OPTION_PID,
 	OPTION_TID,
+	OPTION_CGROUP,
+	OPTION_NS_PID,
 	OPTION_DSO,
 	OPTION_SYMBOL,
 	OPTION_EVENT,
@@ -41,6 +43,10 @@ static const struct argp_option input_option_table[] = {
     {"comm", OPTION_COMM, "NAME,…", 0, "Samples of these commands; names may hold * and ?", 0},
     {"pid", OPTION_PID, "PID,…", 0, "Samples of these processes", 0},
     {"tid", OPTION_TID, "TID,…", 0, "Samples of these threads", 0},
+    {"cgroup", OPTION_CGROUP, "NAME,…", 0,
+     "Samples of these control groups, by path, last part or container", 0},
+    {"ns-pid", OPTION_NS_PID, NULL, 0,
+     "Number processes and threads as their own pid namespace does, 0 where that is not known", 0},
     {"dso", OPTION_DSO, "FILE,…", 0,
      "Rows of these files, by path or last part; other formats: samples with such a frame", 0},
     {"symbol", OPTION_SYMBOL, "NAME,…", 0,
@@ -62,6 +68,8 @@ static struct filter *filter_of_option(struct session_options *session, int key)
 		return &session->pid;
 	case OPTION_TID:
 		return &session->tid;
+	case OPTION_CGROUP:
+		return &session->cgroup;
 	case OPTION_DSO:
 		return &session->dso;
 	case OPTION_SYMBOL:
@@ -90,6 +98,9 @@ static error_t parse_input_option(int key, char *argument, struct argp_state *st
 		return 0;
 	case OPTION_EVENT:
 		options->session.event = argument;
+		return 0;
+	case OPTION_NS_PID:
+		options->session.ns_pid = true;
 		return 0;
 	case OPTION_PYTHON_ONLY:
 		options->session.stack.python_only = true;
@@ -123,7 +134,9 @@ static const struct argp_child input_children[] = {
 static const struct argp_option report_option_table[] = {
     {"format", OPTION_FORMAT, "FORM", 0, "text (default), folded or perf-script", 0},
     {"sort", 's', "KEY,…", 0,
-     "Columns: comm, pid, tid, dso, symbol, srcline, kind (default: comm,dso,symbol)", 0},
+     "Columns: comm, pid, tid, cgroup, container, dso, symbol, srcline, kind (default: "
+     "comm,dso,symbol)",
+     0},
     {"children", OPTION_CHILDREN, NULL, 0,
      "Count a function's callees too (default where the recording has stacks)", 0},
     {"no-children", OPTION_NO_CHILDREN, NULL, 0, "Count the innermost function only", 0},
@@ -141,8 +154,15 @@ static const struct argp_option report_option_table[] = {
 };
 
 static const char *const sort_key_names[SORT_KEYS_NR] = {
-    [SORT_COMM] = "comm",     [SORT_PID] = "pid",	  [SORT_TID] = "tid",	[SORT_DSO] = "dso",
-    [SORT_SYMBOL] = "symbol", [SORT_SRCLINE] = "srcline", [SORT_KIND] = "kind",
+    [SORT_COMM] = "comm",
+    [SORT_PID] = "pid",
+    [SORT_TID] = "tid",
+    [SORT_CGROUP] = "cgroup",
+    [SORT_CONTAINER] = "container",
+    [SORT_DSO] = "dso",
+    [SORT_SYMBOL] = "symbol",
+    [SORT_SRCLINE] = "srcline",
+    [SORT_KIND] = "kind",
 };
 
 static int sort_key_find(const char *name, size_t nr, enum sort_key *ret)
@@ -352,6 +372,7 @@ int script_options_parse(int argc, char **argv, struct report_options *ret)
 void report_options_deinit(struct report_options *options)
 {
 	filter_deinit(&options->session.comm);
+	filter_deinit(&options->session.cgroup);
 	filter_deinit(&options->session.pid);
 	filter_deinit(&options->session.tid);
 	filter_deinit(&options->session.dso);

@@ -20,12 +20,14 @@ struct session;
 struct tally;
 
 struct sample_info {
-	uint32_t pid;
+	uint32_t pid; /* the recorder's; with --ns-pid the process's own, 0 where not known */
 	uint32_t tid;
 	uint32_t cpu; /* UINT32_MAX: not recorded */
 	uint64_t time_ns;
 	uint64_t period;
-	const char *comm; /* escaped; ":TID" when never told */
+	const char *comm;      /* escaped; ":TID" when never told */
+	const char *cgroup;    /* escaped; "-": not known */
+	const char *container; /* its short name */
 	const char *event;
 	const struct stack_frame *frames; /* leaf first */
 	size_t frames_nr;
@@ -35,6 +37,9 @@ enum sort_key {
 	SORT_COMM,
 	SORT_PID,
 	SORT_TID,
+	SORT_CGROUP,
+	SORT_CONTAINER,
+	SORT_OF_GROUP_LAST = SORT_CONTAINER, /* up to here they are of the sample, not a frame */
 	SORT_DSO,
 	SORT_SYMBOL,
 	SORT_SRCLINE,

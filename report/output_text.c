@@ -37,6 +37,10 @@ static void text_group_key(const struct output *output, const struct sample_info
 		strbuf_append_format(key, "/%u", sample->pid);
 	if (text_sorts_by(output, SORT_TID))
 		strbuf_append_format(key, "/%u", sample->tid);
+	if (text_sorts_by(output, SORT_CGROUP))
+		strbuf_append_text(key, sample->cgroup);
+	if (text_sorts_by(output, SORT_CONTAINER))
+		strbuf_append_format(key, "/%s", sample->container);
 }
 
 static const char *text_column_title(enum sort_key key)
@@ -48,6 +52,10 @@ static const char *text_column_title(enum sort_key key)
 		return "Pid";
 	case SORT_TID:
 		return "Tid";
+	case SORT_CGROUP:
+		return "Cgroup";
+	case SORT_CONTAINER:
+		return "Container";
 	case SORT_DSO:
 		return "Shared Object";
 	case SORT_SYMBOL:

@@ -222,6 +222,8 @@ static bool session_wants_thread(const struct session *session, const struct sam
 	const struct session_options *options = session->options;
 
 	return filter_accepts(&options->comm, info->comm) &&
+	       (filter_accepts_path(&options->cgroup, info->cgroup) ||
+		filter_accepts(&options->cgroup, info->container)) &&
 	       filter_accepts_number(&options->pid, info->pid) &&
 	       filter_accepts_number(&options->tid, info->tid);
 }
@@ -253,6 +255,12 @@ static int session_sample(struct session *session, struct output *output,
 	info.comm = process ? session_comm(session, process, sample->tid) : NULL;
 	if (!info.comm)
 		return -ENOMEM;
+	info.cgroup = process->cgroup ? process->cgroup : "-";
+	info.container = process->cgroup ? process->container : "-";
+	if (session->options->ns_pid) {
+		info.pid = process->ns_pid;
+		info.tid = process_ns_tid(process, sample->tid);
+	}
 	if (!session_wants_thread(session, &info)) {
 		session->counts.filtered_nr++;
 		return 0;
@@ -276,6 +284,15 @@ static int session_sample(struct session *session, struct output *output,
 	return session_show(session, output, &info);
 }
 
+/* It was sound when it was put into the queue. */
+static int session_apply_task(struct session *session, const struct perf_event_header *header)
+{
+	struct payload payload;
+	int ret = payload_decode(header + 1, header->size - sizeof(*header), &payload);
+
+	return ret ? 0 : timeline_apply_task(&session->timeline, &payload.task);
+}
+
 static int session_apply(struct session *session, struct output *output,
 			 const struct queued_record *item)
 {
@@ -294,6 +311,8 @@ static int session_apply(struct session *session, struct output *output,
 		session->applied_ns = item->time_ns;
 	if (record.type == PERF_RECORD_SAMPLE)
 		return session_sample(session, output, &record, item);
+	if (record.type == PAYLOAD_RECORD_TYPE)
+		return session_apply_task(session, item->header);
 	if (record.type == PERF_RECORD_MMAP || record.type == PERF_RECORD_MMAP2) {
 		int ret = kernel_symbols_take_map(&session->kernel, &record.mmap);
 
@@ -326,13 +345,27 @@ static void session_count_lost(struct session *session, const struct record *rec
 }
 
 /* Records that tell no time (0, or all ones in old perfs) hold from the place where they stand. */
+static int session_queue(struct session *session, struct output *output,
+			 const struct raw_record *raw, struct queued_record *item)
+{
+	uint32_t events_nr;
+	int ret;
+
+	item->event = (uint32_t)(raw->event - perf_reader_events(session->reader, &events_nr));
+	item->file_offset = raw->file_offset;
+	if (item->time_ns != 0 && item->time_ns != UINT64_MAX)
+		return record_queue_push(&session->queue, item, raw->header);
+	item->header = raw->header;
+	item->time_ns = session->applied_ns;
+	ret = session_apply(session, output, item);
+	continuation_destroy(item->extra);
+	return ret;
+}
+
 static int session_order(struct session *session, struct output *output,
 			 const struct raw_record *raw)
 {
-	uint32_t events_nr;
-	struct queued_record item = {
-	    .event = (uint32_t)(raw->event - perf_reader_events(session->reader, &events_nr)),
-	    .file_offset = raw->file_offset};
+	struct queued_record item = {0};
 	struct record record;
 
 	if (record_decode(raw->header, raw->header->size, &raw->event->layout, &record)) {
@@ -351,16 +384,16 @@ static int session_order(struct session *session, struct output *output,
 	} else {
 		item.time_ns = record.id.time_ns;
 	}
-	if (item.time_ns == 0 || item.time_ns == UINT64_MAX) {
-		int ret;
+	return session_queue(session, output, raw, &item);
+}
 
-		item.header = raw->header;
-		item.time_ns = session->applied_ns;
-		ret = session_apply(session, output, &item);
-		continuation_destroy(item.extra);
-		return ret;
-	}
-	return record_queue_push(&session->queue, &item, raw->header);
+static int session_take_own(struct session *session, struct output *output,
+			    const struct raw_record *raw)
+{
+	struct queued_record item = {0};
+	int ret = session_take_payload(session, raw, &item.time_ns);
+
+	return ret == 1 ? session_queue(session, output, raw, &item) : ret;
 }
 
 static int session_take(struct session *session, struct output *output,
@@ -368,7 +401,7 @@ static int session_take(struct session *session, struct output *output,
 {
 	switch (raw->header->type) {
 	case PAYLOAD_RECORD_TYPE:
-		return session_take_payload(session, raw);
+		return session_take_own(session, output, raw);
 	case PERF_RECORD_FINISHED_ROUND_TYPE:
 		record_queue_end_round(&session->queue);
 		return 0;

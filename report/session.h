@@ -34,9 +34,10 @@ struct session_options {
 	const char *symfs; /* NULL: "/" */
 	const char *event; /* NULL: the first one that has samples */
 	struct stack_options stack;
-	struct filter comm, pid, tid; /* samples of these */
-	struct filter dso, symbol;    /* samples with a frame of these, see filter_frames */
-	bool filter_frames;	      /* false: the output applies dso and symbol to its rows */
+	bool ns_pid; /* number processes and threads as their own pid namespace does */
+	struct filter comm, cgroup, pid, tid; /* samples of these */
+	struct filter dso, symbol;	      /* samples with a frame of these, see filter_frames */
+	bool filter_frames; /* false: the output applies dso and symbol to its rows */
 };
 
 struct session_counts {

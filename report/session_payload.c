@@ -76,11 +76,13 @@ static int session_apply_payload(struct session *session, const struct payload *
 		session->losses = payload->losses;
 		session->has_losses = true;
 		return 0;
+	case PAYLOAD_TASK: /* session_apply() */
+		return 1;
 	}
 	return 0;
 }
 
-int session_take_payload(struct session *session, const struct raw_record *raw)
+int session_take_payload(struct session *session, const struct raw_record *raw, uint64_t *time_ns)
 {
 	struct payload payload;
 	int ret = payload_decode(raw->header + 1, raw->header->size - sizeof(*raw->header),
@@ -90,7 +92,9 @@ int session_take_payload(struct session *session, const struct raw_record *raw)
 		return 0;
 	if (ret == 0)
 		ret = session_apply_payload(session, &payload);
-	if (ret == -ENOMEM || ret == 0)
+	if (ret == 1)
+		*time_ns = payload.task.time_ns;
+	if (ret == -ENOMEM || ret >= 0)
 		return ret;
 	session->counts.damaged_records_nr++;
 	session_set_error(session, -EBADMSG, raw->file_offset,

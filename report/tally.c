@@ -43,11 +43,16 @@ static int tally_frame(struct tally *tally, const struct output *output, uint32_
 static int tally_find_group(struct tally *tally, const struct output *output,
 			    const struct sample_info *sample, uint32_t *ret)
 {
-	struct tally_group group = {.pid = sample->pid, .tid = sample->tid, .comm = sample->comm};
+	struct tally_group group = {.pid = sample->pid,
+				    .tid = sample->tid,
+				    .comm = sample->comm,
+				    .cgroup = sample->cgroup,
+				    .container = sample->container};
 	int error;
 
 	if (tally->last_group != ID_NONE && tally->last.pid == group.pid &&
-	    tally->last.tid == group.tid && tally->last.comm == group.comm) {
+	    tally->last.tid == group.tid && tally->last.comm == group.comm &&
+	    tally->last.cgroup == group.cgroup) {
 		*ret = tally->last_group;
 		return 0;
 	}

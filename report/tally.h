@@ -17,6 +17,8 @@ struct tally_group {
 	uint32_t pid;
 	uint32_t tid;
 	const char *comm;
+	const char *cgroup;
+	const char *container;
 };
 
 VEC_DEFINE(tally_groups, struct tally_group)

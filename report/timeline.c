@@ -5,9 +5,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "common/strbuf.h"
-#include "format/reader.h"
 #include "common/escape.h"
+#include "common/strbuf.h"
+#include "format/payload.h"
+#include "format/reader.h"
+#include "report/container_name.h"
 
 /* Samples come at most a drain period after their process's EXIT. */
 enum { EXITED_PROCESSES_MAX = 512 };
@@ -44,7 +46,7 @@ void timeline_deinit(struct timeline *timeline)
 		HASH_DEL(timeline->processes, process);
 		process_destroy(process);
 	}
-	intern_deinit(&timeline->comms);
+	intern_deinit(&timeline->texts);
 	intern_deinit(&timeline->known_paths);
 	known_build_ids_deinit(&timeline->known_build_ids);
 	*timeline = (struct timeline){0};
@@ -144,12 +146,12 @@ const char *process_comm(const struct process *process, uint32_t tid)
 	return thread ? thread->comm : NULL;
 }
 
-static const char *timeline_comm(struct timeline *timeline, const char *comm)
+static const char *timeline_text(struct timeline *timeline, const char *text, size_t nr)
 {
 	auto_strbuf struct strbuf escaped = {0};
 
-	escape_append(&escaped, comm, strlen(comm));
-	return escaped.error ? NULL : intern_text(&timeline->comms, strbuf_text(&escaped));
+	escape_append(&escaped, text, nr);
+	return escaped.error ? NULL : intern_text(&timeline->texts, strbuf_text(&escaped));
 }
 
 static int timeline_apply_comm(struct timeline *timeline, const struct record_comm *comm)
@@ -166,7 +168,7 @@ static int timeline_apply_comm(struct timeline *timeline, const struct record_co
 	thread = process_get_thread(process, comm->tid);
 	if (!thread)
 		return -ENOMEM;
-	thread->comm = timeline_comm(timeline, comm->comm);
+	thread->comm = timeline_text(timeline, comm->comm, strlen(comm->comm));
 	return thread->comm ? 0 : -ENOMEM;
 }
 
@@ -223,6 +225,8 @@ static int timeline_apply_fork(struct timeline *timeline, const struct record *r
 		return -ENOMEM;
 	if (is_process && parent) {
 		process->parent_pid = task->parent_pid;
+		process->cgroup = parent->cgroup;
+		process->container = parent->container;
 		ret = process_inherit(process, parent,
 				      !(record->misc & PERF_RECORD_MISC_FORK_EXEC));
 	}
@@ -232,6 +236,52 @@ static int timeline_apply_fork(struct timeline *timeline, const struct record *r
 	if (comm)
 		thread->comm = comm;
 	return ret;
+}
+
+uint32_t process_ns_tid(const struct process *process, uint32_t tid)
+{
+	const struct thread *thread;
+
+	if (tid == process->pid)
+		return process->ns_pid;
+	thread = process_find_thread(process, tid);
+	if (thread && thread->ns_tid)
+		return thread->ns_tid;
+	return process->ns_pid && !process->is_nested ? tid : 0;
+}
+
+static int timeline_set_cgroup(struct timeline *timeline, struct process *process,
+			       const struct payload_task *task)
+{
+	auto_strbuf struct strbuf name = {0};
+
+	process->cgroup = timeline_text(timeline, task->cgroup, task->cgroup_nr);
+	if (!process->cgroup)
+		return -ENOMEM;
+	container_name_append(&name, task->cgroup, task->cgroup_nr);
+	if (name.error)
+		return name.error;
+	process->container = timeline_text(timeline, strbuf_text(&name), name.nr);
+	return process->container ? 0 : -ENOMEM;
+}
+
+int timeline_apply_task(struct timeline *timeline, const struct payload_task *task)
+{
+	struct process *process = timeline_get(timeline, task->pid);
+	const uint32_t number = task->numbers_nr ? task->numbers[task->numbers_nr - 1] : 0;
+	struct thread *thread;
+
+	if (!process)
+		return -ENOMEM;
+	if (task->tid != task->pid) {
+		thread = process_get_thread(process, task->tid);
+		if (thread)
+			thread->ns_tid = number;
+		return thread ? 0 : -ENOMEM;
+	}
+	process->ns_pid = number;
+	process->is_nested = task->numbers_nr > 1;
+	return task->cgroup_nr ? timeline_set_cgroup(timeline, process, task) : 0;
 }
 
 static bool path_is_anonymous(const char *path)

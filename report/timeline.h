@@ -21,12 +21,18 @@
 struct thread {
 	uint32_t tid;
 	const char *comm; /* escaped, owned by the timeline; NULL: never told */
+	uint32_t ns_tid;  /* in its own pid namespace; 0: never told */
 	UT_hash_handle hh;
 };
 
 struct process {
 	uint32_t pid;
 	uint32_t parent_pid; /* 0: not known */
+	uint32_t ns_pid;     /* in its own pid namespace; 0: not known */
+	bool is_nested;	     /* that is another one than the recorder's */
+	/* Escaped, owned by the timeline; NULL: not known. */
+	const char *cgroup;
+	const char *container; /* container_name_append() of it */
 	struct address_space space;
 	struct thread *threads; /* by tid */
 	bool is_exited;
@@ -48,7 +54,7 @@ struct timeline {
 	struct process *exited_first;
 	struct process *exited_last;
 	uint32_t exited_nr;
-	struct intern comms;
+	struct intern texts;
 	struct modules *modules;
 	struct intern known_paths; /* of HEADER_BUILD_ID; ids are indices of known_build_ids */
 	struct known_build_ids known_build_ids;
@@ -68,8 +74,16 @@ must_check int timeline_add_build_ids(struct timeline *timeline,
 /** Apply an MMAP, MMAP2, COMM, FORK or EXIT; others change nothing. Return: 0 or -ENOMEM. */
 must_check int timeline_apply(struct timeline *timeline, const struct record *record);
 
+struct payload_task;
+
+/** What @task tells holds from now on. Return: 0 or -ENOMEM. */
+must_check int timeline_apply_task(struct timeline *timeline, const struct payload_task *task);
+
 /** The process that @pid means now, made (empty) when it was never heard of. NULL: -ENOMEM. */
 struct process *timeline_get(struct timeline *timeline, uint32_t pid);
+
+/** Number of a thread in its own pid namespace; 0: not known. */
+uint32_t process_ns_tid(const struct process *process, uint32_t tid);
 
 /** Name of a thread, else of its process's main thread; NULL when neither was ever told. */
 const char *process_comm(const struct process *process, uint32_t tid);

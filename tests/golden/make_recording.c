@@ -225,6 +225,31 @@ static void send_processes(struct recording *recording)
 	send_record(recording, (struct record){.type = PERF_RECORD_FINISHED_ROUND_TYPE}, 0);
 }
 
+static void send_task(struct recording *recording, uint32_t tid, const char *cgroup,
+		      uint32_t inner_number)
+{
+	struct payload task = {.kind = PAYLOAD_TASK,
+			       .task = {.time_ns = 5 * SECOND_NS + 4000,
+					.pid = tid,
+					.tid = tid,
+					.cgroup = cgroup,
+					.cgroup_nr = (uint32_t)strlen(cgroup),
+					.numbers_nr = inner_number ? 3 : 1,
+					.numbers = {tid, 17, inner_number}}};
+
+	send_payload(recording, &task, NULL);
+}
+
+/* One in a container of a container, one on the host, whose cgroup has a name meant to disturb. */
+static void send_tasks(struct recording *recording)
+{
+	send_task(recording, 100,
+		  "/system.slice/docker-"
+		  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope/worker",
+		  1);
+	send_task(recording, 200, "/evil\033[31m\xff.service", 0);
+}
+
 /* ---- Samples ---- */
 
 /* Three Python frames in one activation, of which the last two stand before the sample in a
@@ -381,6 +406,7 @@ static void recording_write(struct recording *recording, const struct options *o
 
 	send_file_info(recording);
 	send_processes(recording);
+	send_tasks(recording);
 	send_interpreters(recording);
 	send_codes(recording);
 	send_samples(recording, 0, first_half);

@@ -193,6 +193,12 @@ def read_losses(cursor):
     }
 
 
+def read_task_place(cursor):
+    result = {"time": cursor.u64(), "pid": cursor.u32(), "tid": cursor.u32()}
+    result["cgroup"] = cursor.string()
+    return result | {"numbers": [cursor.u32() for _ in range(cursor.u32())]}
+
+
 KINDS = {
     1: ("FILE_INFO", read_file_info),
     2: ("CLOCK", read_clock),
@@ -201,6 +207,7 @@ KINDS = {
     5: ("CODE_LINES", read_code_lines),
     6: ("FRAMES", read_continuation),
     7: ("LOSSES", read_losses),
+    8: ("TASK", read_task_place),
 }
 
 

@@ -21,6 +21,10 @@ CASES = {
     "text_callee": ["report", "-gcallee", "--no-children", "--sort", "kind,sym"],
     "text_srcline": ["report", "--sort=comm,pid,tid,srcline", "--percent-limit=1"],
     "text_filtered": ["report", "--symbol=Klasse*,ext4_read", "--pid=100", "--comm=py*"],
+    "text_containers": ["report", "--sort=cgroup,container", "--no-children"],
+    "text_cgroup": ["report", "--cgroup=0123456789ab", "--sort=container", "--no-children"],
+    "text_other_cgroup": ["report", "--cgroup=evil*", "--sort=container", "--no-children"],
+    "text_ns_pid": ["report", "--ns-pid", "--sort=pid,tid", "--pid=1", "--no-children"],
     "text_nothing": ["report", "--comm=nobody"],
     "text_python_only": ["report", "--python-only", "--no-children"],
     "folded": ["report", "--format=folded"],
@@ -30,6 +34,7 @@ CASES = {
     "folded_nothing": ["report", "--format=folded", "--symbol=nothing"],
     "script": ["script"],
     "script_lines": ["script", "--lines", "--python-only"],
+    "script_ns_pid": ["script", "--ns-pid", "--python-only"],
     "script_form": ["report", "--format=perf-script"],
 }
 

@@ -175,6 +175,12 @@ def render_losses(losses):
         yield "  " + " ".join(f"{reason} {nr}" for reason, nr in losses[name].items())
 
 
+def render_task_place(task):
+    numbers = "".join(f" {number}" for number in task["numbers"])
+    yield f"  pid {task['pid']} tid {task['tid']} time {seconds(task['time'])} numbers{numbers}"
+    yield f"  cgroup {escaped(task['cgroup'])}"
+
+
 RENDER_KINDS = {
     "FILE_INFO": render_file_info,
     "CLOCK": render_clock,
@@ -183,6 +189,7 @@ RENDER_KINDS = {
     "CODE_LINES": render_code_lines,
     "FRAMES": render_continuation,
     "LOSSES": render_losses,
+    "TASK": render_task_place,
 }
 
 

@@ -108,7 +108,7 @@ static void test_names(void **state)
 	assert_null(py_stack_status_name(6));
 	assert_string_equal(payload_kind_name(PAYLOAD_LOSSES), "LOSSES");
 	assert_null(payload_kind_name(0));
-	assert_null(payload_kind_name(8));
+	assert_null(payload_kind_name(9));
 	for (unsigned int i = 0; i < LOSS_REASONS_NR; i++) {
 		assert_non_null(loss_reason_name(i));
 		assert_non_null(loss_reason_text(i));
@@ -131,6 +131,7 @@ static const struct payload examples[] = {
     {.kind = PAYLOAD_CODE_LINES, .code_lines = {7, 3, lines, 3}},
     {.kind = PAYLOAD_FRAMES, .frames = {100, 101, 8, 500, 3, NULL}},
     {.kind = PAYLOAD_LOSSES, .losses = {9, 10, 0, {1, 2, 3, 4, 5, 6, 7, 8}, {6, 5, 4, 3, 2, 1}}},
+    {.kind = PAYLOAD_TASK, .task = {11, 100, 101, "/a", 2, 3, {101, 7, 1}}},
 };
 
 static void encode(struct strbuf *out, const struct payload *payload)
@@ -232,6 +233,22 @@ static void test_losses(void **state)
 			    sizeof(got.losses.status_counts));
 }
 
+static void test_task(void **state)
+{
+	auto_strbuf struct strbuf out = {0};
+	struct payload got;
+
+	(void)state;
+	decode_example(7, &out, &got);
+	assert_true(got.task.time_ns == 11);
+	assert_int_equal(got.task.pid, 100);
+	assert_int_equal(got.task.tid, 101);
+	assert_int_equal(got.task.cgroup_nr, 2);
+	assert_memory_equal(got.task.cgroup, "/a", 2);
+	assert_int_equal(got.task.numbers_nr, 3);
+	assert_memory_equal(got.task.numbers, examples[7].task.numbers, 3 * sizeof(uint32_t));
+}
+
 /* A newer writer knows more reasons; those known here are still read. */
 static void test_losses_of_a_newer_writer(void **state)
 {
@@ -314,6 +331,9 @@ static void test_contradictions(void **state)
 	payload.interpreter.status = 2;
 	encode(&out, &payload);
 	assert_int_equal(decode(&out, &got), -EBADMSG);
+	encode(&out, &examples[7]);
+	out.bytes[24 + 16 + 6] = TASK_NUMBERS_MAX + 1; /* behind time, ids and cgroup */
+	assert_int_equal(decode(&out, &got), -EBADMSG);
 }
 
 static void test_too_big(void **state)
@@ -351,6 +371,7 @@ int main(void)
 	    cmocka_unit_test(test_small_kinds),
 	    cmocka_unit_test(test_code_kinds),
 	    cmocka_unit_test(test_losses),
+	    cmocka_unit_test(test_task),
 	    cmocka_unit_test(test_losses_of_a_newer_writer),
 	    cmocka_unit_test(test_foreign_and_unknown),
 	    cmocka_unit_test(test_length_cut_anywhere),

@@ -192,6 +192,76 @@ static void test_stat_of_this_process(void **state)
 	assert_true(status.start_stack < (uint64_t)getauxval(AT_RANDOM));
 }
 
+static void test_cgroup_parse(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *cgroup;
+	} rows[] = {
+	    {"0::/system.slice/x.service\n", "/system.slice/x.service"},
+	    {"0::/\n", "/"},
+	    {"", ""},
+	    {"nonsense\n:\n::\n1:memory\n1:memory:relative\n", ""},
+	    /* Both versions at once. */
+	    {"4:memory:/docker/a\n3:pids:/docker/b\n1:name=systemd:/c\n0::/system.slice/d\n",
+	     "/docker/a"},
+	    {"0::/d\n4:memory:/\n3:pids:/docker/b\n", "/docker/b"},
+	    {"0::/d\n4:memory:/\n3:cpu,pids,rdma:/b\n", "/b"},
+	    {"4:memory:/\n3:pids:/\n1:cpu:/c\n0::/d\n", "/d"},
+	    {"4:memory:/\n3:pids:/\n1:cpu:/c\n0::/\n", "/"},
+	    {"9:mem:/x\n8:memory2:/y\n7:hugetlb:/z\n", "/"},
+	    {"2:memory:/a:b c\n", "/a:b c"},
+	    {"0::/../../outside\n", "/../../outside"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_free char *text = strdup(rows[i].text);
+
+		assert_string_equal(proc_cgroup_parse(text), rows[i].cgroup);
+	}
+}
+
+static void test_numbers_parse(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t nr;
+		uint32_t numbers[3];
+	} rows[] = {
+	    {"Name:\tx\nNSpid:\t77\nNSpgid:\t5\n", 1, {77}},
+	    {"Name:\tx\nNSpid:\t77\t12\t1\nNSpgid:\t5\n", 3, {77, 12, 1}},
+	    {"Name:\tx\nNSpid:\t77\t12\t1\t9\n", 3, {77, 12, 1}}, /* no room */
+	    {"Name:\tx\nNSpid:\t77\t12", 2, {77, 12}},
+	    {"Name:\tx\nNSpid:\t\n", 0, {0}},
+	    {"Name:\tx\nNSpid:", 0, {0}},
+	    {"Name:\tNSpid:\t3\nPid:\t3\n", 0, {0}},
+	    {"", 0, {0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		uint32_t numbers[3] = {0};
+
+		assert_int_equal(proc_numbers_parse(rows[i].text, numbers, 3), rows[i].nr);
+		assert_memory_equal(numbers, rows[i].numbers, sizeof(numbers));
+	}
+}
+
+static void test_numbers_of_this_process(void **state)
+{
+	auto_free char *text = NULL;
+	uint32_t numbers[33];
+	uint32_t numbers_nr;
+	size_t nr;
+
+	(void)state;
+	assert_int_equal(proc_file_read("/proc/self/status", &text, &nr), 0);
+	numbers_nr = proc_numbers_parse(text, numbers, array_size(numbers));
+	assert_true(numbers_nr >= 1);
+	assert_int_equal(numbers[numbers_nr - 1], getpid());
+}
+
 static void test_gone(void **state)
 {
 	struct proc_stat status;
@@ -245,6 +315,9 @@ int main(void)
 	    cmocka_unit_test(test_stat_parse),
 	    cmocka_unit_test(test_stat_parse_refuses),
 	    cmocka_unit_test(test_stat_of_this_process),
+	    cmocka_unit_test(test_cgroup_parse),
+	    cmocka_unit_test(test_numbers_parse),
+	    cmocka_unit_test(test_numbers_of_this_process),
 	    cmocka_unit_test(test_gone),
 	    cmocka_unit_test(test_numbers_visit),
 	};

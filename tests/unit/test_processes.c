@@ -204,6 +204,12 @@ static bool is_interpreter(const struct bench *bench, const struct read_back *re
 	return record->payload.kind == PAYLOAD_INTERPRETER;
 }
 
+static bool is_task(const struct bench *bench, const struct read_back *record)
+{
+	(void)bench;
+	return record->payload.kind == PAYLOAD_TASK;
+}
+
 static bool is_comm_of_child(const struct bench *bench, const struct read_back *record)
 {
 	return record->record.comm.pid == (uint32_t)bench->child;
@@ -258,6 +264,26 @@ static void entry_check(struct bench *bench)
 	assert_int_equal(bench->sampler.layouts[0].code_instrs, 200);
 }
 
+/* The child's place is this program's: it is in its cgroup and numbered by the same namespace. */
+static void task_check(const struct read_back *record, pid_t pid)
+{
+	auto_free char *text = NULL;
+	auto_free char *cgroup = NULL;
+	const struct payload_task *task;
+	size_t nr;
+
+	assert_non_null(record);
+	task = &record->payload.task;
+	assert_int_equal(task->pid, pid);
+	assert_int_equal(task->tid, pid);
+	assert_int_equal(task->numbers_nr, 1);
+	assert_int_equal(task->numbers[0], pid);
+	assert_int_equal(proc_file_read("/proc/self/cgroup", &text, &nr), 0);
+	cgroup = strndup(task->cgroup, task->cgroup_nr);
+	assert_non_null(strstr(text, cgroup));
+	assert_true(cgroup[0] == '/');
+}
+
 static void test_python(void **state)
 {
 	const struct processes_options options = {.only_targets = true};
@@ -289,6 +315,7 @@ static void test_python(void **state)
 	assert_int_equal(record->payload.interpreter.pid, bench.child);
 	assert_int_equal(record->payload.interpreter.version_hex, VERSION);
 	assert_int_equal(record->payload.interpreter.status, INTERPRETER_WALKED);
+	task_check(record_find(&bench, PAYLOAD_RECORD_TYPE, is_task), bench.child);
 	bench_end(&bench);
 }
 

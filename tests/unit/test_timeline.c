@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "format/payload.h"
 #include "format/reader.h"
 #include "report/timeline.h"
 
@@ -191,6 +192,65 @@ static void test_ended_processes_are_forgotten(void **state)
 	assert_string_equal(path_at(fixture, 1001, 0x1000), "unmapped");
 }
 
+static void tell(struct fixture *fixture, struct payload_task task)
+{
+	task.cgroup_nr = task.cgroup ? (uint32_t)strlen(task.cgroup) : 0;
+	assert_int_equal(timeline_apply_task(&fixture->timeline, &task), 0);
+}
+
+static void test_numbers(void **state)
+{
+	struct fixture *fixture = *state;
+	struct process *process = timeline_get(&fixture->timeline, 10);
+
+	assert_int_equal(process_ns_tid(process, 10), 0);
+	assert_int_equal(process_ns_tid(process, 11), 0);
+	tell(fixture,
+	     (struct payload_task){.pid = 10, .tid = 10, .numbers_nr = 1, .numbers = {10}});
+	assert_int_equal(process_ns_tid(process, 10), 10);
+	assert_int_equal(process_ns_tid(process, 11), 11);
+	/* In a namespace of its own only what was told is known. */
+	tell(fixture,
+	     (struct payload_task){.pid = 20, .tid = 20, .numbers_nr = 3, .numbers = {20, 5, 1}});
+	tell(fixture,
+	     (struct payload_task){.pid = 20, .tid = 22, .numbers_nr = 3, .numbers = {22, 7, 3}});
+	process = timeline_get(&fixture->timeline, 20);
+	assert_int_equal(process->ns_pid, 1);
+	assert_int_equal(process_ns_tid(process, 20), 1);
+	assert_int_equal(process_ns_tid(process, 21), 0);
+	assert_int_equal(process_ns_tid(process, 22), 3);
+}
+
+static void test_cgroups(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct process *process = timeline_get(&fixture->timeline, 10);
+
+	assert_null(process->cgroup);
+	tell(fixture,
+	     (struct payload_task){
+		 .pid = 10, .tid = 10, .cgroup = "/lxc/a\033b", .numbers_nr = 1, .numbers = {10}});
+	assert_string_equal(process->cgroup, "/lxc/a\\x1bb");
+	assert_string_equal(process->container, "a\\x1bb");
+	/* A child is where its parent is, under a number that is not known yet. */
+	apply(fixture, (struct record){.type = PERF_RECORD_FORK, .task = {30, 10, 30, 10, 0}});
+	process = timeline_get(&fixture->timeline, 30);
+	assert_string_equal(process->container, "a\\x1bb");
+	assert_int_equal(process->ns_pid, 0);
+	tell(fixture, (struct payload_task){.pid = 30, .tid = 31, .cgroup = "/threads/have/none"});
+	tell(fixture,
+	     (struct payload_task){.pid = 30, .tid = 30, .numbers_nr = 1, .numbers = {30}});
+	assert_string_equal(process->container, "a\\x1bb");
+	tell(fixture, (struct payload_task){.pid = 30, .tid = 30, .cgroup = "/other"});
+	assert_string_equal(process->container, "other");
+	/* The number is used again: nothing of the one before is left. */
+	apply(fixture, (struct record){.type = PERF_RECORD_EXIT, .task = {30, 10, 30, 10, 0}});
+	apply(fixture, (struct record){.type = PERF_RECORD_FORK, .task = {30, 99, 30, 99, 0}});
+	process = timeline_get(&fixture->timeline, 30);
+	assert_null(process->cgroup);
+	assert_int_equal(process->ns_pid, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +261,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_anonymous_and_kernel_maps, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_build_ids_by_path, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ended_processes_are_forgotten, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_cgroups, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
