@@ -83,16 +83,23 @@ walk_inline __u64 walk_glibc_specific(__u64 fs, __u32 key)
 	return value;
 }
 
-/* Address of the thread's copy of a dynamic TLS block: glibc's DTV, 16 bytes per module. */
+/*
+ * Address of the thread's copy of a dynamic TLS block: glibc's DTV (sysdeps/x86_64/dl-tls.h,
+ * elf/dl-tls.c), 16 bytes per module, the one before the first tells how many there are. It grows
+ * when the thread first uses such a block, so it may be too short for a module loaded later.
+ */
 walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address)
 {
 	__u64 module = 0;
+	__u64 modules_nr = 0;
 	__u64 dtv = 0;
 	__u64 block = 0;
 
 	if (read_user(&module, 8, module_address) || !module || module > 65536)
 		return 0;
 	if (read_user(&dtv, 8, fs + 8) || !dtv)
+		return 0;
+	if (read_user(&modules_nr, 8, dtv - 16) || module > modules_nr)
 		return 0;
 	if (read_user(&block, 8, dtv + module * 16))
 		return 0;
