@@ -14,14 +14,21 @@ FILLERS = re.compile(
     r"|\[vdso\])$"
 )
 
+# Where a process starts, and glibc's names of where a thread does.
+ROOTS = ("_start", "clone", "clone3", "__clone3")
 
-def is_filler(frame):
-    """A frame that no program declares: of the interpreter, its own modules, libc, the kernel."""
+
+def is_filler(frame, program=""):
+    """A frame that no program declares: of the interpreter, its own modules, libc, the kernel; of a
+    program with an interpreter in it all that is not its own, host_…."""
     if frame.kind == "k":
         return True
     if frame.kind != "n":
         return False
-    return bool(FILLERS.match(os.path.basename(frame.dso))) or "/lib-dynload/" in frame.dso
+    name = os.path.basename(frame.dso)
+    if program and name == script_file(program):
+        return not frame.name.startswith("host_")
+    return bool(FILLERS.match(name)) or "/lib-dynload/" in frame.dso
 
 
 def script_file(file):
@@ -34,19 +41,19 @@ def script_file(file):
 def is_declared(frame, declared):
     if "native" in declared:
         names_agree = frame.name == declared["native"]
-        return frame.kind == "n" and names_agree and declared["object"] in frame.dso
+        return frame.kind == "n" and names_agree and script_file(declared["object"]) in frame.dso
     lines = declared["lines"] or [0]
     names_agree = frame.kind == "p" and frame.name == declared["python"]
     return names_agree and frame.dso == script_file(declared["file"]) and frame.line in lines
 
 
-def find_difference(frames, declared):
+def find_difference(frames, declared, program=""):
     """Why frames (root first) are not the declared stack; None when they are."""
     at = 0
     for expected in declared:
         begin = at
         while at < len(frames) and not is_declared(frames[at], expected):
-            if not is_filler(frames[at]):
+            if not is_filler(frames[at], program):
                 return f"frame {at}: {frames[at]} where {expected} is declared"
             at += 1
         if at == len(frames):
@@ -55,14 +62,14 @@ def find_difference(frames, declared):
             return f"frame {begin}: {frames[begin]} where no gap is declared before {expected}"
         at += 1
     for frame in frames[at:]:
-        if not is_filler(frame):
+        if not is_filler(frame, program):
             return f"{frame} above the declared leaf"
     return None
 
 
 def has_native_root(frames):
-    """Unwound to the end: the outermost frame of a main thread is where the kernel started it."""
-    return bool(frames) and frames[0].kind == "n" and frames[0].name == "_start"
+    """Unwound to the end: the outermost frame is where the kernel started the thread."""
+    return bool(frames) and frames[0].kind == "n" and frames[0].name in ROOTS
 
 
 def is_flagged(sample):
@@ -70,12 +77,12 @@ def is_flagged(sample):
     return any(frame.name.startswith("[incomplete stack: ") for frame in sample.frames)
 
 
-def find_impossible(samples, stacks):
+def find_impossible(samples, stacks, program=""):
     """(sample, why) for every sample that is none of the declared stacks. Pairs by leaf name, so
-    that the reason tells of the alternative that was meant."""
+    that the reason tells of the alternative that was meant. program: as is_filler()."""
     impossible = []
     for sample in samples:
-        differences = [find_difference(sample.frames, stack) for stack in stacks]
+        differences = [find_difference(sample.frames, stack, program) for stack in stacks]
         if not has_native_root(sample.frames):
             impossible.append((sample, "not unwound to the outermost frame"))
         elif all(differences):

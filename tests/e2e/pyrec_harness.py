@@ -176,10 +176,10 @@ def is_recording(process, path):
     return False
 
 
-def record_command(path, command, *arguments, status=0):
+def record_command(path, command, *arguments, status=0, **options):
     """pyrec record … -- command, to its end."""
     need_root()
-    return pyrec("record", "-o", path, *arguments, "--", *command, status=status)
+    return pyrec("record", "-o", path, *arguments, "--", *command, status=status, **options)
 
 
 def documents(text):
