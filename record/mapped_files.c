@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/hash.h"
 #include "common/vec.h"
@@ -71,18 +72,56 @@ struct file_place {
 	uint32_t pid;
 	uint64_t start;
 	uint64_t end;
+	uint32_t device_major;
+	uint32_t device_minor;
 	uint64_t inode;
 	const char *path;
 	bool is_deleted;
 };
 
-/* The file of that path, unless another one has taken the path since (an upgrade). */
-static int file_open_path(const char *path, uint64_t inode)
+static bool map_is_of_place(const struct proc_map *map, const struct file_place *place)
 {
-	auto_close_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return map->device_major == place->device_major &&
+	       map->device_minor == place->device_minor && map->inode == place->inode;
+}
+
+/*
+ * Does a mapping of @fd show the same device and inode as that of @place? Where a file system
+ * tells stat(2) others than the memory map (overlayfs, btrfs), only a memory map can be compared.
+ */
+static bool file_maps_like(int fd, const struct file_place *place)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *mapped = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
+	auto_free char *text = NULL;
+	bool is_same = false;
+	char *line, *rest;
+	size_t nr;
+
+	if (mapped == MAP_FAILED)
+		return false;
+	rest = proc_file_read("/proc/self/maps", &text, &nr) ? NULL : text;
+	while (!is_same && (line = strsep(&rest, "\n")) != NULL) {
+		struct proc_map map;
+
+		is_same = proc_map_parse(line, &map) == 0 && map.start <= (uintptr_t)mapped &&
+			  (uintptr_t)mapped < map.end && map_is_of_place(&map, place);
+	}
+	munmap(mapped, page);
+	return is_same;
+}
+
+/* The file of that path, unless another one has taken the path since (an upgrade). */
+static int file_open_path(const char *path, const struct file_place *place)
+{
+	auto_close_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status;
 
-	if (fd < 0 || fstat(fd, &status) || status.st_ino != inode)
+	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode))
+		return -1;
+	if ((status.st_ino != place->inode ||
+	     status.st_dev != makedev(place->device_major, place->device_minor)) &&
+	    !file_maps_like(fd, place))
 		return -1;
 	return no_close_fd(fd);
 }
@@ -102,8 +141,8 @@ static int file_open(const struct file_place *place)
 	if (fd >= 0 || place->is_deleted)
 		return fd;
 	snprintf(name, sizeof(name), "/proc/%u/root%s", place->pid, place->path);
-	fd = file_open_path(name, place->inode);
-	return fd >= 0 ? fd : file_open_path(place->path, place->inode);
+	fd = file_open_path(name, place);
+	return fd >= 0 ? fd : file_open_path(place->path, place);
 }
 
 static int mapped_file_learn(struct mapped_file *file, const struct elf_file *elf)
@@ -205,14 +244,13 @@ static int mapped_files_add(struct mapped_files *files, const struct file_key *k
 	return mapped_files_remember(files, key, file);
 }
 
-static int mapped_files_resolve(struct mapped_files *files, uint32_t device_major,
-				uint32_t device_minor, const struct file_place *place,
+static int mapped_files_resolve(struct mapped_files *files, const struct file_place *place,
 				struct mapped_file **ret)
 {
 	const struct file_key key = {
 	    .inode = place->inode,
-	    .device_major = device_major,
-	    .device_minor = device_minor,
+	    .device_major = place->device_major,
+	    .device_minor = place->device_minor,
 	    .path_hash = hash_bytes(place->path, strlen(place->path), 0),
 	};
 	struct file_entry *entry;
@@ -241,12 +279,14 @@ int mapped_files_get(struct mapped_files *files, uint32_t pid, const struct proc
 	    .pid = pid,
 	    .start = map->start,
 	    .end = map->end,
+	    .device_major = map->device_major,
+	    .device_minor = map->device_minor,
 	    .inode = map->inode,
 	    .path = map->path,
 	    .is_deleted = map->is_deleted,
 	};
 
-	return mapped_files_resolve(files, map->device_major, map->device_minor, &place, ret);
+	return mapped_files_resolve(files, &place, ret);
 }
 
 int mapped_files_get_by_record(struct mapped_files *files, const struct record_mmap *mmap,
@@ -256,11 +296,13 @@ int mapped_files_get_by_record(struct mapped_files *files, const struct record_m
 	    .pid = mmap->pid,
 	    .start = mmap->start,
 	    .end = mmap->start + mmap->bytes,
+	    .device_major = mmap->device_major,
+	    .device_minor = mmap->device_minor,
 	    .inode = mmap->inode,
 	    .path = mmap->path,
 	};
 
-	return mapped_files_resolve(files, mmap->device_major, mmap->device_minor, &place, ret);
+	return mapped_files_resolve(files, &place, ret);
 }
 
 void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uint64_t end)
@@ -271,6 +313,8 @@ void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uin
 		    .pid = pid,
 		    .start = start,
 		    .end = end,
+		    .device_major = file->device_major,
+		    .device_minor = file->device_minor,
 		    .inode = file->inode,
 		    .path = file->path,
 		};

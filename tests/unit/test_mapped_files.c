@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -34,16 +35,17 @@ static struct mapped_file *get(struct mapped_files *files, const struct proc_map
 	return file;
 }
 
-/* As the kernel tells a mapping of the file with @inode. */
+/* As the kernel tells a mapping of the file that @map shows. */
 static struct mapped_file *get_by_record(struct mapped_files *files, const struct mapped_elf *elf,
-					 uint64_t inode)
+					 const struct proc_map *map)
 {
 	const struct record_mmap mmap = {
 	    .pid = (uint32_t)getpid(),
 	    .start = (uint64_t)(uintptr_t)elf->start,
 	    .bytes = elf->nr,
-	    .inode = inode,
-	    .device_major = 8,
+	    .inode = map->inode,
+	    .device_major = map->device_major,
+	    .device_minor = map->device_minor,
 	    .path = elf->path,
 	};
 	struct mapped_file *file = NULL;
@@ -53,12 +55,31 @@ static struct mapped_file *get_by_record(struct mapped_files *files, const struc
 	return file;
 }
 
-static uint64_t inode_of(const char *path)
+/* Device and inode of a file as memory maps show them, which stat(2) need not. */
+static struct proc_map identity_of(const struct mapped_elf *elf)
+{
+	struct mapped_elf mapped = *elf;
+	auto_free char *line = NULL;
+	struct proc_map map;
+
+	mapped_elf_map(&mapped);
+	map = mapped_elf_line(&mapped, &line);
+	mapped_elf_unmap(&mapped);
+	return (struct proc_map){
+	    .device_major = map.device_major, .device_minor = map.device_minor, .inode = map.inode};
+}
+
+static struct proc_map identity_by_stat(const char *path)
 {
 	struct stat status;
 
 	assert_int_equal(stat(path, &status), 0);
-	return status.st_ino;
+	return (struct proc_map){.start = 4096,
+				 .end = 8192,
+				 .device_major = major(status.st_dev),
+				 .device_minor = minor(status.st_dev),
+				 .inode = status.st_ino,
+				 .path = path};
 }
 
 static void is_of_build(const struct mapped_file *file, uint8_t build_id)
@@ -94,9 +115,7 @@ static void test_python(void **state)
 	assert_int_equal(file->segments_nr, 1);
 	assert_int_equal(file->inode, map.inode);
 	assert_ptr_equal(get(files, &map), file);
-	map.device_major = 8; /* the same file as the side-band tells it */
-	map.device_minor = 0;
-	assert_ptr_equal(get_by_record(files, &elf, map.inode), get(files, &map));
+	assert_ptr_equal(get_by_record(files, &elf, &map), file); /* as the side-band tells it */
 	mapped_files_destroy(files);
 	mapped_elf_remove(&elf);
 }
@@ -155,7 +174,7 @@ static void test_gone(void **state)
 {
 	const struct mapped_elf elf = {.path = "/nowhere/libpython3.13.so.1.0"};
 	struct mapped_files *files = files_make();
-	struct mapped_file *file = get_by_record(files, &elf, 77);
+	struct mapped_file *file = get_by_record(files, &elf, &(struct proc_map){.inode = 77});
 
 	(void)state;
 	assert_false(file->is_readable);
@@ -176,19 +195,19 @@ static void test_readable_later(void **state)
 	struct mapped_elf elf;
 	struct mapped_file *file;
 	char away[80];
-	uint64_t inode;
+	struct proc_map identity;
 
 	(void)state;
 	elf_writer_python(&writer, VERSION, 0x66);
 	mapped_elf_save(&elf, &writer, "x");
-	inode = inode_of(elf.path);
+	identity = identity_of(&elf);
 	snprintf(away, sizeof(away), "%s.away", elf.path);
 	assert_int_equal(rename(elf.path, away), 0);
-	file = get_by_record(files, &elf, inode);
+	file = get_by_record(files, &elf, &identity);
 	assert_false(file->is_readable);
 	mapped_file_use(file, (uint32_t)getpid(), 0, 0);
 	assert_int_equal(rename(away, elf.path), 0);
-	assert_ptr_equal(get_by_record(files, &elf, inode), file);
+	assert_ptr_equal(get_by_record(files, &elf, &identity), file);
 	assert_true(file->is_readable);
 	assert_non_null(file->runtime);
 	is_of_build(file, 0x66);
@@ -205,18 +224,25 @@ static void test_replaced(void **state)
 	struct elf_writer writer;
 	struct mapped_elf elf;
 	struct mapped_file *file;
-	uint64_t inode;
+	struct proc_map identity;
 
 	(void)state;
 	elf_writer_python(&writer, VERSION, 0x22);
 	mapped_elf_save(&elf, &writer, "x");
-	inode = inode_of(elf.path);
-	file = get_by_record(files, &elf, inode + 1);
-	assert_false(file->is_readable);
-	assert_null(file->runtime);
-	assert_int_equal(file->build_id_nr, 0);
-	assert_ptr_not_equal(get_by_record(files, &elf, inode), file);
-	assert_true(get_by_record(files, &elf, inode)->is_readable);
+	identity = identity_of(&elf);
+	for (int i = 0; i < 3; i++) {
+		struct proc_map other = identity;
+
+		other.inode += i == 0;
+		other.device_minor += i == 1; /* inode numbers of file systems are alike */
+		other.device_major += i == 2;
+		file = get_by_record(files, &elf, &other);
+		assert_false(file->is_readable);
+		assert_null(file->runtime);
+		assert_int_equal(file->build_id_nr, 0);
+	}
+	assert_ptr_not_equal(get_by_record(files, &elf, &identity), file);
+	assert_true(get_by_record(files, &elf, &identity)->is_readable);
 	mapped_files_destroy(files);
 	mapped_elf_remove(&elf);
 }
@@ -226,17 +252,15 @@ static void test_deleted(void **state)
 	struct mapped_files *files = files_make();
 	struct elf_writer writer;
 	struct mapped_elf elf;
-	struct stat status;
 	struct mapped_file *file;
-	/* No mapping is there, so only the path could be opened. */
-	struct proc_map map = {.start = 4096, .end = 8192, .is_deleted = true};
+	struct proc_map map;
 
 	(void)state;
 	elf_writer_python(&writer, VERSION, 0x22);
 	mapped_elf_save(&elf, &writer, "x");
-	map.path = elf.path;
-	assert_int_equal(stat(elf.path, &status), 0);
-	map.inode = status.st_ino; /* freed and given out again */
+	/* No mapping is there, so only the path could be opened; its inode was given out again. */
+	map = identity_by_stat(elf.path);
+	map.is_deleted = true;
 	file = get(files, &map);
 	assert_false(file->is_readable);
 	assert_int_equal(file->build_id_nr, 0);
@@ -250,7 +274,7 @@ static void test_other_files(void **state)
 	struct mapped_files *files = files_make();
 	char folder[] = "/tmp/pyrec-files-XXXXXX";
 	char text[64], fifo[64];
-	struct proc_map map = {.start = 4096, .end = 8192};
+	struct proc_map map;
 	FILE *file;
 
 	(void)state;
@@ -262,14 +286,11 @@ static void test_other_files(void **state)
 	fputs("\177ELF but not really", file);
 	fclose(file);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
-	map.path = text;
-	map.inode = inode_of(text);
+	map = identity_by_stat(text);
 	assert_false(get(files, &map)->is_readable);
-	map.path = fifo;
-	map.inode = inode_of(fifo);
+	map = identity_by_stat(fifo);
 	assert_false(get(files, &map)->is_readable);
-	map.path = folder;
-	map.inode = inode_of(folder);
+	map = identity_by_stat(folder);
 	assert_false(get(files, &map)->is_readable);
 	mapped_files_destroy(files);
 	unlink(text);
@@ -403,8 +424,8 @@ static void test_visit(void **state)
 		struct mapped_elf elf = {0};
 
 		snprintf(elf.path, sizeof(elf.path), "/nowhere/%u", i);
-		get_by_record(files, &elf, i);
-		get_by_record(files, &elf, i);
+		get_by_record(files, &elf, &(struct proc_map){.inode = i});
+		get_by_record(files, &elf, &(struct proc_map){.inode = i});
 	}
 	assert_int_equal(mapped_files_visit(files, visit_until, &left), 77);
 	left = 100;
