@@ -27,8 +27,9 @@ static inline __attribute__((always_inline)) long read_user(void *to, __u32 nr, 
 /* Set by the recorder before load (record/sampler.c). */
 const volatile bool config_all_processes = false;
 const volatile __u32 config_stack_cap = PYREC_STACK_CAP_MAX;
-const volatile __u32 config_pid_namespace = 0; /* the recorder's, when not the initial one */
-const volatile __u64 config_wakeup_bytes = 0;  /* wake user space above this fill of the ring */
+const volatile __u32 config_pid_namespace = 0;	/* the recorder's, when not the initial one */
+const volatile __s64 config_boottime_shift = 0; /* ns, of the recorder's time namespace */
+const volatile __u64 config_wakeup_bytes = 0;	/* wake user space above this fill of the ring */
 
 __u64 counters[PYREC_COUNTERS_NR];
 
@@ -180,7 +181,8 @@ static inline bool process_bind(struct pyrec_process *process, struct task_struc
 	__u64 code = kernel_read(mm, start_code);
 	__u64 stack = kernel_read(mm, start_stack);
 
-	if (process->start_ticks != boottime / 10000000) /* USER_HZ is 100 */
+	/* USER_HZ is 100; stat(5) tells it in the time namespace of who reads it. */
+	if (process->start_ticks != (boottime + config_boottime_shift) / 10000000)
 		return false;
 	if (process->start_stack && (process->start_code != code || process->start_stack != stack))
 		return false;

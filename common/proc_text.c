@@ -150,6 +150,28 @@ uint32_t proc_numbers_parse(const char *text, uint32_t *numbers, uint32_t nr)
 	return found;
 }
 
+struct proc_clock_shift proc_clock_shift_parse(const char *text)
+{
+	struct proc_clock_shift shift = {0};
+
+	while (text && *text) {
+		long long seconds, ns;
+		char clock[16];
+
+		if (sscanf(text, "%15s %lld %lld", clock, &seconds, &ns) == 3) {
+			int64_t *found = strcmp(clock, "monotonic") == 0  ? &shift.monotonic_ns
+					 : strcmp(clock, "boottime") == 0 ? &shift.boottime_ns
+									  : NULL;
+
+			if (found && llabs(seconds) < INT64_MAX / 2000000000)
+				*found = seconds * 1000000000 + ns;
+		}
+		text = strchr(text, '\n');
+		text += text ? 1 : 0;
+	}
+	return shift;
+}
+
 int proc_file_read(const char *path, char **ret, size_t *nr)
 {
 	auto_close_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -175,6 +197,17 @@ int proc_file_read(const char *path, char **ret, size_t *nr)
 	*nr = text.nr;
 	*ret = no_free_ptr(text.bytes);
 	return 0;
+}
+
+/* A kernel without time namespaces has no such file. */
+struct proc_clock_shift proc_clock_shift_read(void)
+{
+	auto_free char *text = NULL;
+	size_t nr;
+
+	if (proc_file_read("/proc/self/timens_offsets", &text, &nr))
+		return (struct proc_clock_shift){0};
+	return proc_clock_shift_parse(text);
 }
 
 int proc_numbers_visit(const char *path, int (*visit)(void *context, uint32_t number),

@@ -51,6 +51,17 @@ const char *proc_cgroup_parse(char *text);
  */
 uint32_t proc_numbers_parse(const char *text, uint32_t *numbers, uint32_t nr);
 
+/* How far the clocks of a process are ahead of the host's (time_namespaces(7)). */
+struct proc_clock_shift {
+	int64_t monotonic_ns;
+	int64_t boottime_ns;
+};
+
+/** The text of /proc/PID/timens_offsets. What it does not tell is 0. */
+struct proc_clock_shift proc_clock_shift_parse(const char *text);
+/** Of this process. */
+struct proc_clock_shift proc_clock_shift_read(void);
+
 /** Whole small file into a malloc'd, NUL terminated buffer. Return: 0 or -errno. */
 must_check int proc_file_read(const char *path, char **ret, size_t *nr);
 

@@ -14,17 +14,18 @@ static const struct record_layout layout = {
     .sample_id_all = true,
 };
 
-uint64_t clock_now_ns(void)
+uint64_t output_now_ns(const struct output *output)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec -
+	       (uint64_t)output->clock_shift_ns;
 }
 
-void output_init(struct output *output, struct perf_writer *writer)
+void output_init(struct output *output, struct perf_writer *writer, int64_t clock_shift_ns)
 {
-	*output = (struct output){.writer = writer};
+	*output = (struct output){.writer = writer, .clock_shift_ns = clock_shift_ns};
 }
 
 void output_deinit(struct output *output)

@@ -13,12 +13,13 @@
 
 struct output {
 	struct perf_writer *writer; /* borrowed */
-	struct strbuf bytes;	    /* scratch */
-	int error;		    /* of the writer, first one */
-	uint64_t dropped_nr;	    /* records that could not be encoded or written */
+	int64_t clock_shift_ns; /* of this process's CLOCK_MONOTONIC: it is ahead of the file's */
+	struct strbuf bytes;	/* scratch */
+	int error;		/* of the writer, first one */
+	uint64_t dropped_nr;	/* records that could not be encoded or written */
 };
 
-void output_init(struct output *output, struct perf_writer *writer);
+void output_init(struct output *output, struct perf_writer *writer, int64_t clock_shift_ns);
 void output_deinit(struct output *output);
 
 /* All return 0 or the error, which is also kept. After an error they write nothing. */
@@ -32,7 +33,10 @@ int output_kernel_record(struct output *output, const struct perf_event_header *
 /** Everything of earlier rounds may now be put in order by a reader. */
 int output_finished_round(struct output *output);
 
-/** CLOCK_MONOTONIC, ns: the clock of the file. */
-uint64_t clock_now_ns(void);
+/**
+ * The clock of the file: CLOCK_MONOTONIC, ns, as the kernel itself has it. The kernel's records,
+ * samples and BPF know nothing of the recorder's time namespace.
+ */
+uint64_t output_now_ns(const struct output *output);
 
 #endif

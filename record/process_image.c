@@ -36,7 +36,10 @@ static void emit_map(struct output *output, uint32_t tgid, const struct proc_map
 	struct record record = {
 	    .type = PERF_RECORD_MMAP2,
 	    .misc = PERF_RECORD_MISC_USER,
-	    .id = {.pid = tgid, .tid = tgid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
+	    .id = {.pid = tgid,
+		   .tid = tgid,
+		   .time_ns = output_now_ns(output),
+		   .id = PERF_WRITER_EVENT_ID},
 	    .mmap = {.pid = tgid,
 		     .tid = tgid,
 		     .start = map->start,
@@ -69,7 +72,10 @@ static void emit_comm(struct output *output, uint32_t tgid, uint32_t tid)
 	comm[nr - 1] = '\0'; /* the newline */
 	const struct record record = {
 	    .type = PERF_RECORD_COMM,
-	    .id = {.pid = tgid, .tid = tid, .time_ns = clock_now_ns(), .id = PERF_WRITER_EVENT_ID},
+	    .id = {.pid = tgid,
+		   .tid = tid,
+		   .time_ns = output_now_ns(output),
+		   .id = PERF_WRITER_EVENT_ID},
 	    .comm = {.pid = tgid, .tid = tid, .comm = comm},
 	};
 
@@ -119,7 +125,7 @@ void process_emit_interpreter(struct output *output, uint32_t tgid,
 		log_warn("%s", message);
 	}
 	payload.interpreter = (struct payload_interpreter){
-	    .time_ns = clock_now_ns(),
+	    .time_ns = output_now_ns(output),
 	    .pid = tgid,
 	    .version_hex = runtime->version_hex,
 	    .status = is_walkable ? INTERPRETER_WALKED : INTERPRETER_UNSUPPORTED,

@@ -237,7 +237,7 @@ static void count_process(struct processes *processes, const struct process_imag
  */
 static void process_register(struct processes *processes, uint32_t tgid, uint64_t since_ns)
 {
-	uint64_t known_ns = clock_now_ns();
+	uint64_t known_ns = output_now_ns(processes->options.output);
 	struct process_image image;
 	struct proc_stat status;
 	struct process *process;
@@ -279,7 +279,7 @@ static int scan_visit(void *context, uint32_t pid)
 	struct processes *processes = context;
 
 	if (is_wanted(processes, pid))
-		process_register(processes, pid, clock_now_ns());
+		process_register(processes, pid, output_now_ns(processes->options.output));
 	return 0;
 }
 
@@ -446,7 +446,8 @@ void processes_recheck(struct processes *processes)
 		if (process_stat_read(process->tgid, &status) == 0 &&
 		    (status.start_code != process->start_code ||
 		     status.start_stack != process->start_stack))
-			process_register(processes, process->tgid, clock_now_ns());
+			process_register(processes, process->tgid,
+					 output_now_ns(processes->options.output));
 	}
 }
 

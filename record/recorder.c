@@ -37,6 +37,7 @@ struct recorder {
 	const struct record_options *options;
 	struct perf_writer *writer;
 	struct output output;
+	struct proc_clock_shift clock_shift;
 	struct mapped_files *files;
 	struct code_objects *codes;
 	struct sampler *sampler;
@@ -142,7 +143,8 @@ static int recorder_open_file(struct recorder *recorder, int argc, char **argv)
 	if (error)
 		log_error("cannot write %s: %s", options->output_path, strerror(-error));
 	else
-		output_init(&recorder->output, recorder->writer);
+		output_init(&recorder->output, recorder->writer,
+			    recorder->clock_shift.monotonic_ns);
 	return error;
 }
 
@@ -156,6 +158,7 @@ static int recorder_open_kernel_side(struct recorder *recorder)
 	    .use_legacy = options->use_legacy,
 	    .stack_cap_bytes = options->stack_cap_bytes,
 	    .ring_bytes = options->ring_bytes,
+	    .boottime_shift_ns = recorder->clock_shift.boottime_ns,
 	    .event = &attr,
 	    .on_event = drain_on_event,
 	};
@@ -230,7 +233,7 @@ static int emit_head(struct recorder *recorder)
 	};
 	clock_gettime(CLOCK_REALTIME, &real);
 	clock.clock = (struct payload_clock){
-	    .monotonic_ns = clock_now_ns(),
+	    .monotonic_ns = output_now_ns(&recorder->output),
 	    .realtime_ns = (uint64_t)real.tv_sec * 1000000000 + (uint64_t)real.tv_nsec,
 	};
 	(void)output_payload(&recorder->output, &info, NULL);
@@ -289,6 +292,7 @@ int recorder_create(const struct record_options *options, int argc, char **argv,
 	recorder->options = options;
 	recorder->signal_fd = recorder->timer_fd = -1;
 	recorder->shows_line = !options->is_quiet && isatty(STDERR_FILENO);
+	recorder->clock_shift = proc_clock_shift_read();
 	error = mapped_files_create(&recorder->files);
 	if (!error)
 		error = code_objects_create(&code_options, &recorder->codes);
@@ -339,7 +343,7 @@ static struct payload_losses losses_now(const struct recorder *recorder)
 	const struct drain_counts drained = drain_get_counts(recorder->drain);
 	const struct sampler *sampler = recorder->sampler;
 	struct payload_losses losses = {
-	    .time_ns = clock_now_ns(),
+	    .time_ns = output_now_ns(&recorder->output),
 	    .samples_nr = drained.samples_nr,
 	    .reasons_nr = LOSS_REASONS_NR,
 	};
@@ -359,7 +363,8 @@ static struct payload_losses losses_now(const struct recorder *recorder)
 static struct progress progress_now(const struct recorder *recorder)
 {
 	const struct perf_writer_counts written = perf_writer_get_counts(recorder->writer);
-	uint64_t end_ns = recorder->stopped_ns ? recorder->stopped_ns : clock_now_ns();
+	uint64_t end_ns = recorder->stopped_ns ? recorder->stopped_ns
+					       : output_now_ns(&recorder->output);
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
@@ -457,7 +462,7 @@ static int recorder_loop(struct recorder *recorder)
 
 		if (poll(polls, array_size(polls), ROUND_MS) < 0 && errno != EINTR)
 			return -errno;
-		now_ns = clock_now_ns();
+		now_ns = output_now_ns(&recorder->output);
 		if (read(recorder->timer_fd, &ticks, sizeof(ticks)) == sizeof(ticks) ||
 		    polls[1].revents)
 			error = recorder_round(recorder);
@@ -480,7 +485,7 @@ static int recorder_begin(struct recorder *recorder)
 	if (!recorder->options->command || recorder->options->system_wide)
 		error = processes_scan(recorder->processes);
 	recorder->cpu_start_s = cpu_now_s();
-	recorder->start_ns = clock_now_ns();
+	recorder->start_ns = output_now_ns(&recorder->output);
 	recorder->checkpoint_ns = recorder->start_ns + (uint64_t)CHECKPOINT_MS * 1000000;
 	if (recorder->options->duration_s > 0)
 		recorder->end_ns = recorder->start_ns +
@@ -520,7 +525,7 @@ int recorder_run(struct recorder *recorder)
 	sampler_stop(recorder->sampler);
 	if (!error)
 		error = recorder_round(recorder);
-	recorder->stopped_ns = clock_now_ns();
+	recorder->stopped_ns = output_now_ns(&recorder->output);
 	recorder->cpu_stopped_s = cpu_now_s();
 	if (sampler_get_cost(recorder->sampler, &recorder->cost))
 		recorder->cost = (struct sampler_cost){0};

@@ -72,12 +72,13 @@ static uint32_t pid_namespace_number(void)
 	     .ring = (skeleton)->maps.ring,           \
 	 })
 
-#define SAMPLER_CONFIGURE(options, skeleton)                                         \
-	do {                                                                         \
-		(skeleton)->rodata->config_all_processes = (options)->all_processes; \
-		(skeleton)->rodata->config_pid_namespace = pid_namespace_number();   \
-		(skeleton)->rodata->config_stack_cap = (options)->stack_cap_bytes;   \
-		(skeleton)->rodata->config_wakeup_bytes = (options)->ring_bytes / 4; \
+#define SAMPLER_CONFIGURE(options, skeleton)                                              \
+	do {                                                                              \
+		(skeleton)->rodata->config_all_processes = (options)->all_processes;      \
+		(skeleton)->rodata->config_pid_namespace = pid_namespace_number();        \
+		(skeleton)->rodata->config_boottime_shift = (options)->boottime_shift_ns; \
+		(skeleton)->rodata->config_stack_cap = (options)->stack_cap_bytes;        \
+		(skeleton)->rodata->config_wakeup_bytes = (options)->ring_bytes / 4;      \
 	} while (0)
 
 static int sampler_size_maps(struct sampler *sampler)

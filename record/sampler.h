@@ -21,6 +21,8 @@ struct sampler_options {
 	bool all_processes;
 	bool use_legacy; /* the legacy object even where the other one would load (tests) */
 	uint32_t stack_cap_bytes;
+	int64_t boottime_shift_ns;	     /* added to a start by who reads stat(5) here (struct
+						proc_clock_shift) */
 	uint64_t ring_bytes;		     /* a power of two, multiple of the page size */
 	const struct perf_event_attr *event; /* what to sample on each CPU */
 	/* Called for each event of the ring from sampler_drain(). Non-zero stops the drain. */

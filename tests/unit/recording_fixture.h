@@ -63,7 +63,7 @@ static inline void recording_begin(struct recording *recording)
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(perf_writer_create(&options, &facts, &recording->writer), 0);
-	output_init(&recording->output, recording->writer);
+	output_init(&recording->output, recording->writer, 0);
 }
 
 static inline void recording_keep(struct recording *recording, const struct raw_record *raw)

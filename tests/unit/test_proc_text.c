@@ -262,6 +262,33 @@ static void test_numbers_of_this_process(void **state)
 	assert_int_equal(numbers[numbers_nr - 1], getpid());
 }
 
+static void test_clock_shift_parse(void **state)
+{
+	static const struct {
+		const char *text;
+		struct proc_clock_shift shift;
+	} rows[] = {
+	    {"monotonic           0         0\nboottime            0         0\n", {0, 0}},
+	    {"monotonic       50000         7\nboottime       100000 999999999\n",
+	     {50000000000007, 100000999999999}},
+	    {"monotonic          -1 500000000\nboottime           -3         0\n",
+	     {-500000000, -3000000000}},
+	    {"boottime 1 2", {0, 1000000002}},
+	    {"other 1 2\nmonotonic 1\nboottime x y\n", {0, 0}},
+	    {"monotonic 9223372036854775807 0\n", {0, 0}},
+	    {"\n\n", {0, 0}},
+	    {"", {0, 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		const struct proc_clock_shift shift = proc_clock_shift_parse(rows[i].text);
+
+		assert_true(shift.monotonic_ns == rows[i].shift.monotonic_ns);
+		assert_true(shift.boottime_ns == rows[i].shift.boottime_ns);
+	}
+}
+
 static void test_gone(void **state)
 {
 	struct proc_stat status;
@@ -318,6 +345,7 @@ int main(void)
 	    cmocka_unit_test(test_cgroup_parse),
 	    cmocka_unit_test(test_numbers_parse),
 	    cmocka_unit_test(test_numbers_of_this_process),
+	    cmocka_unit_test(test_clock_shift_parse),
 	    cmocka_unit_test(test_gone),
 	    cmocka_unit_test(test_numbers_visit),
 	};

@@ -418,9 +418,10 @@ static void record_send(struct bench *bench, const struct record *record)
 }
 
 /* A time after which nothing of this test has happened, or before all of it. */
-static uint64_t when(bool is_later)
+static uint64_t when(const struct bench *bench, bool is_later)
 {
-	return is_later ? clock_now_ns() + LATER_NS * UINT64_C(1000000000) : 1;
+	return is_later ? output_now_ns(&bench->recording.output) + LATER_NS * UINT64_C(1000000000)
+			: 1;
 }
 
 static void exec_send(struct bench *bench, bool is_later)
@@ -428,7 +429,7 @@ static void exec_send(struct bench *bench, bool is_later)
 	const struct record record = {
 	    .type = PERF_RECORD_COMM,
 	    .misc = PERF_RECORD_MISC_COMM_EXEC,
-	    .id = {.pid = (uint32_t)bench->child, .time_ns = when(is_later)},
+	    .id = {.pid = (uint32_t)bench->child, .time_ns = when(bench, is_later)},
 	    .comm = {.pid = (uint32_t)bench->child,
 		     .tid = (uint32_t)bench->child,
 		     .is_exec = true,
@@ -463,7 +464,7 @@ static void mmap_send(struct bench *bench)
 	assert_int_equal(stat(bench->elf.path, &status), 0);
 	const struct record record = {
 	    .type = PERF_RECORD_MMAP2,
-	    .id = {.pid = (uint32_t)bench->child, .time_ns = when(true)},
+	    .id = {.pid = (uint32_t)bench->child, .time_ns = when(bench, true)},
 	    .mmap = {.pid = (uint32_t)bench->child,
 		     .tid = (uint32_t)bench->child,
 		     .start = fake_start(bench->child, bench->elf.path),
@@ -499,12 +500,12 @@ static void task_send(struct bench *bench, uint32_t type, pid_t pid, pid_t paren
 {
 	const struct record record = {
 	    .type = type,
-	    .id = {.pid = (uint32_t)parent, .time_ns = when(true)},
+	    .id = {.pid = (uint32_t)parent, .time_ns = when(bench, true)},
 	    .task = {.pid = (uint32_t)pid,
 		     .tid = (uint32_t)pid,
 		     .parent_pid = (uint32_t)parent,
 		     .parent_tid = (uint32_t)parent,
-		     .time_ns = when(true)},
+		     .time_ns = when(bench, true)},
 	};
 
 	record_send(bench, &record);

@@ -297,15 +297,22 @@ static void test_file_limit(void **state)
 
 static void test_clock(void **state)
 {
-	struct timespec before, after;
-	uint64_t now;
+	const int64_t shifts_ns[] = {0, 500000000, -777000000001};
 
 	(void)state;
-	clock_gettime(CLOCK_MONOTONIC, &before);
-	now = clock_now_ns();
-	clock_gettime(CLOCK_MONOTONIC, &after);
-	assert_in_range(now, (uint64_t)before.tv_sec * 1000000000 + (uint64_t)before.tv_nsec,
-			(uint64_t)after.tv_sec * 1000000000 + (uint64_t)after.tv_nsec);
+	for (size_t i = 0; i < array_size(shifts_ns); i++) {
+		struct timespec before, after;
+		struct output output;
+		uint64_t now;
+
+		output_init(&output, NULL, shifts_ns[i]);
+		clock_gettime(CLOCK_MONOTONIC, &before);
+		now = output_now_ns(&output) + (uint64_t)shifts_ns[i];
+		clock_gettime(CLOCK_MONOTONIC, &after);
+		assert_in_range(now,
+				(uint64_t)before.tv_sec * 1000000000 + (uint64_t)before.tv_nsec,
+				(uint64_t)after.tv_sec * 1000000000 + (uint64_t)after.tv_nsec);
+	}
 }
 
 int main(void)
