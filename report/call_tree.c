@@ -30,6 +30,7 @@ struct call_tree {
 	const struct histogram *histogram;
 	bool by_line;
 	struct strbuf prefix; /* of every line at this place of the tree */
+	struct strbuf line;   /* scratch */
 };
 
 static const struct profile_node *tree_node(const struct call_tree *tree, uint32_t id)
@@ -135,13 +136,16 @@ static int tree_split(const struct call_tree *tree, struct tree_items *items,
 	return ret;
 }
 
-static void tree_print_name(const struct call_tree *tree, uint32_t frame)
+static void tree_print_name(struct call_tree *tree, uint32_t frame)
 {
 	const struct location *location = tally_location(tree->histogram->tally, frame);
 
 	out_format(tree->out, "%s %s", location_mark(location->kind), location->symbol);
-	if (tree->by_line && location->kind == LOCATION_PYTHON && location->line != LINE_NONE)
-		out_format(tree->out, " %s:%d", location->dso, location->line);
+	if (tree->by_line && location->kind == LOCATION_PYTHON) {
+		strbuf_reset(&tree->line);
+		location_append_line(location, tree->histogram->options->columns, &tree->line);
+		out_format(tree->out, " %s%s", location->dso, strbuf_text(&tree->line));
+	}
 	out_char(tree->out, '\n');
 }
 
@@ -226,14 +230,6 @@ static int tree_begin(const struct call_tree *tree, const struct histogram_row *
 	return ret;
 }
 
-static bool options_sort_by(const struct output_options *options, enum sort_key key)
-{
-	for (uint32_t i = 0; i < options->sort_nr; i++)
-		if (options->sort[i] == key)
-			return true;
-	return false;
-}
-
 static int tree_print_root(struct call_tree *tree, struct tree_items *items)
 {
 	struct tree_branches branches = {0};
@@ -260,7 +256,7 @@ int call_tree_print(struct out_stream *out, const struct histogram *histogram,
 {
 	struct call_tree tree = {.out = out,
 				 .histogram = histogram,
-				 .by_line = options_sort_by(histogram->options, SORT_SRCLINE)};
+				 .by_line = output_sorts_by(histogram->options, SORT_SRCLINE)};
 	struct tree_items items = {0};
 	int ret = tree_begin(&tree, row, &items);
 
@@ -269,7 +265,10 @@ int call_tree_print(struct out_stream *out, const struct histogram *histogram,
 		ret = tree.prefix.error;
 	if (ret == 0)
 		ret = tree_print_root(&tree, &items);
+	if (ret == 0)
+		ret = tree.line.error;
 	tree_items_deinit(&items);
 	strbuf_deinit(&tree.prefix);
+	strbuf_deinit(&tree.line);
 	return ret;
 }

@@ -25,7 +25,7 @@ static void append_dso(struct strbuf *text, const struct location *location)
 		strbuf_append_text(text, path_last_part(location->dso));
 }
 
-static void append_srcline(struct strbuf *text, const struct location *location)
+static void append_srcline(struct strbuf *text, const struct location *location, bool with_columns)
 {
 	if (location->kind == LOCATION_NATIVE && !location->has_symbol) {
 		append_dso(text, location);
@@ -33,8 +33,7 @@ static void append_srcline(struct strbuf *text, const struct location *location)
 		strbuf_append_text(text, location->symbol);
 	} else {
 		strbuf_append_text(text, location->dso);
-		if (location->line != LINE_NONE)
-			strbuf_append_format(text, ":%d", location->line);
+		location_append_line(location, with_columns, text);
 	}
 }
 
@@ -53,9 +52,12 @@ static const char *kind_name(enum location_kind kind)
 	return "-";
 }
 
-void histogram_append_column(struct strbuf *text, enum sort_key key,
-			     const struct tally_group *group, const struct location *location)
+void histogram_append_column(const struct histogram *histogram, enum sort_key key,
+			     uint32_t group_id, uint32_t frame, struct strbuf *text)
 {
+	const struct tally_group *group = &histogram->tally->groups.items[group_id];
+	const struct location *location = tally_location(histogram->tally, frame);
+
 	switch (key) {
 	case SORT_COMM:
 		strbuf_append_text(text, group->comm);
@@ -80,7 +82,7 @@ void histogram_append_column(struct strbuf *text, enum sort_key key,
 				     location->symbol);
 		break;
 	case SORT_SRCLINE:
-		append_srcline(text, location);
+		append_srcline(text, location, histogram->options->columns);
 		break;
 	case SORT_KIND:
 		strbuf_append_text(text, kind_name(location->kind));
@@ -108,8 +110,7 @@ static int histogram_find_row(struct histogram *histogram, uint32_t group, uint3
 		return 0;
 	strbuf_reset(key);
 	for (uint32_t i = 0; i < options->sort_nr; i++) {
-		histogram_append_column(key, options->sort[i],
-					&histogram->tally->groups.items[group], location);
+		histogram_append_column(histogram, options->sort[i], group, frame, key);
 		strbuf_append_char(key, '\0');
 	}
 	if (key->error)

@@ -52,8 +52,8 @@ must_check int histogram_order(const struct histogram *histogram, uint32_t **ret
 /** Share of all in percent, by period, or by samples where the event has no periods. */
 double histogram_percent(const struct histogram *histogram, const struct profile_weight *weight);
 
-/** Append what a column shows. */
-void histogram_append_column(struct strbuf *text, enum sort_key key,
-			     const struct tally_group *group, const struct location *location);
+/** Append what a column shows for a frame of a group. */
+void histogram_append_column(const struct histogram *histogram, enum sort_key key, uint32_t group,
+			     uint32_t frame, struct strbuf *ret);
 
 #endif

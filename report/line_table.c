@@ -32,9 +32,6 @@ static struct line_position line_position_of(int64_t line)
 				      .end_column = COLUMN_NONE};
 }
 
-static const struct line_position line_position_none = {
-    .line = LINE_NONE, .end_line = LINE_NONE, .column = COLUMN_NONE, .end_column = COLUMN_NONE};
-
 /* LINE_NONE itself is not a line. */
 static bool line_is_sane(int64_t line)
 {
@@ -83,7 +80,7 @@ static int line_decode_310(struct line_decoder *decoder)
 	while (ret == 0 && bytes_left(input) >= 2) {
 		uint8_t address_delta = bytes_get_u8(input);
 		int8_t line_delta = (int8_t)bytes_get_u8(input);
-		struct line_position position = line_position_none;
+		struct line_position position = LINE_POSITION_NONE;
 
 		if (line_delta != INT8_MIN) {
 			decoder->line += line_delta;
@@ -163,7 +160,7 @@ static struct line_position line_get_entry(struct line_decoder *decoder, unsigne
 	uint8_t columns;
 
 	if (kind == LINE_ENTRY_NONE)
-		return line_position_none;
+		return LINE_POSITION_NONE;
 	if (kind == LINE_ENTRY_LONG)
 		return line_get_long_entry(decoder);
 	if (kind == LINE_ENTRY_NO_COLUMNS) {

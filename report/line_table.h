@@ -22,11 +22,13 @@ enum { LINE_NONE = INT32_MIN, COLUMN_NONE = -1 };
 
 /* Where one instruction comes from. Lines count from 1; 3.11+ modules begin with line 0. */
 struct line_position {
-	int32_t line; /* LINE_NONE: the instruction has no line; then nothing else is set */
+	int32_t line; /* LINE_NONE: the instruction has no line, and nothing else */
 	int32_t end_line;
 	int32_t column; /* in UTF-8 bytes from 0; COLUMN_NONE: not known */
 	int32_t end_column;
 };
+
+#define LINE_POSITION_NONE ((struct line_position){LINE_NONE, LINE_NONE, COLUMN_NONE, COLUMN_NONE})
 
 /* Bytecode offsets from the end of the range before up to @end. */
 struct line_range {

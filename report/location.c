@@ -123,7 +123,7 @@ int location_find_native(struct location_table *table, const struct native_frame
 {
 	const struct mapping *mapping = frame->mapping;
 	struct location location = {.kind = LOCATION_NATIVE,
-				    .line = LINE_NONE,
+				    .position = LINE_POSITION_NONE,
 				    .symbol = UNKNOWN_NAME,
 				    .dso = UNKNOWN_NAME};
 	struct location_key key = {.object = location_object(LOCATION_NATIVE, 0)};
@@ -145,7 +145,6 @@ static int location_resolve_python(struct location_table *table, const struct py
 				   struct location *ret)
 {
 	struct code *code = code_table_find(table->codes, frame->code_id);
-	struct line_position position;
 	int64_t offset;
 	int error;
 
@@ -162,9 +161,7 @@ static int location_resolve_python(struct location_table *table, const struct py
 	}
 	offset = line_table_byte_offset(code->version_hex, frame->value);
 	ret->symbol_offset = offset < 0 ? 0 : (uint64_t)offset;
-	error = code_position(code, frame->value, &position);
-	if (error == 0)
-		ret->line = position.line;
+	error = code_position(code, frame->value, &ret->position);
 	return error == -ENOENT ? 0 : error;
 }
 
@@ -173,7 +170,7 @@ int location_find_python(struct location_table *table, const struct py_frame *fr
 	struct location_key key = {.object = location_object(LOCATION_PYTHON, frame->code_id),
 				   .address = (uint32_t)frame->value};
 	struct location location = {.kind = LOCATION_PYTHON,
-				    .line = LINE_NONE,
+				    .position = LINE_POSITION_NONE,
 				    .symbol = UNKNOWN_NAME,
 				    .dso = UNKNOWN_NAME};
 	int error;
@@ -199,7 +196,7 @@ int location_find_kernel(struct location_table *table, uint64_t address, uint32_
 	struct location_key key = {.object = location_object(LOCATION_KERNEL, 0),
 				   .address = address};
 	struct location location = {.kind = LOCATION_KERNEL,
-				    .line = LINE_NONE,
+				    .position = LINE_POSITION_NONE,
 				    .symbol = UNKNOWN_NAME,
 				    .has_dso = true,
 				    .dso = "[kernel.kallsyms]"};
@@ -223,8 +220,10 @@ int location_find_kernel(struct location_table *table, uint64_t address, uint32_
 
 int location_find_note(struct location_table *table, const char *text, uint32_t *ret)
 {
-	struct location location = {
-	    .kind = LOCATION_NOTE, .line = LINE_NONE, .has_symbol = true, .dso = UNKNOWN_NAME};
+	struct location location = {.kind = LOCATION_NOTE,
+				    .position = LINE_POSITION_NONE,
+				    .has_symbol = true,
+				    .dso = UNKNOWN_NAME};
 	struct location_key key = {.object = location_object(LOCATION_NOTE, 0)};
 	uint32_t text_id;
 	int error = intern_bytes(&table->texts, text, strlen(text), &text_id);
@@ -234,4 +233,31 @@ int location_find_note(struct location_table *table, const char *text, uint32_t 
 	key.address = text_id;
 	location.symbol = table->texts.items[text_id].text;
 	return location_find(table, &key, ret) ? 0 : location_add(table, &key, &location, ret);
+}
+
+/* The table counts columns from 0 and ends behind the last one. An empty span has no end. */
+static void columns_append(const struct line_position *position, struct strbuf *ret)
+{
+	if (position->column == COLUMN_NONE)
+		return;
+	strbuf_append_format(ret, ":%d", position->column + 1);
+	if (position->end_column == COLUMN_NONE)
+		return;
+	if (position->end_line > position->line)
+		strbuf_append_format(ret, "-%d:%d", position->end_line, position->end_column);
+	else if (position->end_column > position->column)
+		strbuf_append_format(ret, "-%d", position->end_column);
+}
+
+void location_append_line(const struct location *location, bool with_columns, struct strbuf *ret)
+{
+	if (location->kind != LOCATION_PYTHON)
+		return;
+	if (location->position.line == LINE_NONE) {
+		strbuf_append_text(ret, location->has_dso ? ":?" : "");
+		return;
+	}
+	strbuf_append_format(ret, ":%d", location->position.line);
+	if (with_columns)
+		columns_append(&location->position, ret);
 }

@@ -26,13 +26,13 @@ enum location_kind {
 
 struct location {
 	enum location_kind kind;
-	bool has_symbol;    /* else symbol is "[unknown]" */
-	bool has_dso;	    /* else dso is "[unknown]" */
-	bool is_eval;	    /* native: the C evaluation loop of CPython */
-	bool is_shim;	    /* Python: no function of the program, struct code */
-	int32_t line;	    /* Python only; LINE_NONE: not known */
-	const char *symbol; /* escaped, like dso */
-	const char *dso;    /* mapped file; Python: source file */
+	bool has_symbol;	       /* else symbol is "[unknown]" */
+	bool has_dso;		       /* else dso is "[unknown]" */
+	bool is_eval;		       /* native: the C evaluation loop of CPython */
+	bool is_shim;		       /* Python: no function of the program, struct code */
+	const char *symbol;	       /* escaped, like dso */
+	const char *dso;	       /* mapped file; Python: source file */
+	struct line_position position; /* Python only; line LINE_NONE: not known */
 	/* Into the symbol: bytes of machine code; Python: bytes of bytecode. 0 for kernel frames
 	 * without a symbol. */
 	uint64_t symbol_offset;
@@ -76,5 +76,12 @@ static inline struct location *location_get(const struct location_table *table, 
 {
 	return &table->items[id];
 }
+
+/**
+ * Append where a Python frame executes, to stand behind its dso: ":LINE"; with columns, in bytes
+ * from 1, both ends included, ":LINE:COLUMN-END" or ":LINE:COLUMN-ENDLINE:END", as far as the table
+ * has them; ":?" where the line is not known. Nothing for other kinds.
+ */
+void location_append_line(const struct location *location, bool with_columns, struct strbuf *ret);
 
 #endif

@@ -28,6 +28,7 @@ enum {
 	OPTION_ANNOTATE_KINDS,
 	OPTION_WEIGHT,
 	OPTION_LINES,
+	OPTION_COLUMNS,
 };
 
 #define TREE_PERCENT_LIMIT 0.5
@@ -150,6 +151,8 @@ static const struct argp_option report_option_table[] = {
      "folded: mark functions with _[p] Python, _[n] native, _[k] kernel", 0},
     {"weight", OPTION_WEIGHT, "UNIT", 0, "folded: count samples (default) or period", 0},
     {"lines", OPTION_LINES, NULL, 0, "perf-script: give Python files as FILE:LINE", 0},
+    {"columns", OPTION_COLUMNS, NULL, 0,
+     "srcline, perf-script: give Python files as FILE:LINE:COLUMN-END, from CPython 3.11 on", 0},
     {0},
 };
 
@@ -182,14 +185,6 @@ static int sort_key_find(const char *name, size_t nr, enum sort_key *ret)
 	return -ENOENT;
 }
 
-static bool sort_has(const struct output_options *output, enum sort_key key)
-{
-	for (uint32_t i = 0; i < output->sort_nr; i++)
-		if (output->sort[i] == key)
-			return true;
-	return false;
-}
-
 static void parse_sort(const char *list, struct output_options *output, struct argp_state *state)
 {
 	output->sort_nr = 0;
@@ -201,7 +196,7 @@ static void parse_sort(const char *list, struct output_options *output, struct a
 			argp_error(state, "'%.*s' is not a sort key", (int)nr, list);
 			return;
 		}
-		if (!sort_has(output, key))
+		if (!output_sorts_by(output, key))
 			output->sort[output->sort_nr++] = key;
 		if (list[nr] == '\0')
 			return;
@@ -251,6 +246,10 @@ static error_t parse_folded_option(int key, char *argument, struct argp_state *s
 		return 0;
 	case OPTION_LINES:
 		output->lines = true;
+		return 0;
+	case OPTION_COLUMNS:
+		output->lines = true;
+		output->columns = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is one word too many; name the file with -i", argument);
@@ -338,6 +337,7 @@ static error_t parse_script_option(int key, char *argument, struct argp_state *s
 		state->child_inputs[0] = options;
 		return 0;
 	case OPTION_LINES:
+	case OPTION_COLUMNS:
 	case ARGP_KEY_ARG:
 		return parse_folded_option(key, argument, state);
 	default:
@@ -349,6 +349,8 @@ int script_options_parse(int argc, char **argv, struct report_options *ret)
 {
 	static const struct argp_option option_table[] = {
 	    {"lines", OPTION_LINES, NULL, 0, "Give Python files as FILE:LINE", 0},
+	    {"columns", OPTION_COLUMNS, NULL, 0,
+	     "Give Python files as FILE:LINE:COLUMN-END, from CPython 3.11 on", 0},
 	    {0},
 	};
 	static const struct argp parser = {

@@ -65,11 +65,21 @@ struct output_options {
 	bool annotate_kinds;	   /* folded: _[p] _[n] _[k] */
 	bool weigh_by_period;	   /* folded: periods instead of samples */
 	bool lines;		   /* perf-script: "(FILE:LINE)" for Python frames */
+	bool columns;		   /* the same and SORT_SRCLINE with columns; sets lines */
 	bool python_only;	   /* told in the header */
 	bool no_kernel;
 	const struct filter *dso; /* rows of text; may be unset, never NULL */
 	const struct filter *symbol;
 };
+
+/** Whether @key is one of the columns. */
+static inline bool output_sorts_by(const struct output_options *options, enum sort_key key)
+{
+	for (uint32_t i = 0; i < options->sort_nr; i++)
+		if (options->sort[i] == key)
+			return true;
+	return false;
+}
 
 struct output;
 

@@ -66,7 +66,8 @@ static void script_append_python(struct strbuf *text, const char *name)
 	}
 }
 
-static void script_append_dso(struct strbuf *text, const struct location *location, bool with_line)
+static void script_append_dso(struct strbuf *text, const struct location *location,
+			      const struct output_options *options)
 {
 	const char *dso = location->dso;
 	bool is_source = location->kind == LOCATION_PYTHON && location->has_dso;
@@ -87,8 +88,8 @@ static void script_append_dso(struct strbuf *text, const struct location *locati
 		else
 			strbuf_append_char(text, *dso);
 	}
-	if (is_source && with_line && location->line != LINE_NONE)
-		strbuf_append_format(text, ":%d", location->line);
+	if (is_source && options->lines)
+		location_append_line(location, options->columns, text);
 	strbuf_append_text(text, ")\n");
 }
 
@@ -107,7 +108,7 @@ static const char *script_frame_text(struct output *output, struct location *loc
 	if (location->has_symbol &&
 	    (location->kind == LOCATION_NATIVE || location->kind == LOCATION_KERNEL))
 		strbuf_append_format(&text, "+0x%llx", (unsigned long long)location->symbol_offset);
-	script_append_dso(&text, location, output->options->lines);
+	script_append_dso(&text, location, output->options);
 	if (!text.error)
 		location->text = intern_text(&output->texts, strbuf_text(&text));
 	return location->text;

@@ -10,36 +10,28 @@
 #include "report/report_header.h"
 #include "report/tally.h"
 
-static bool text_sorts_by(const struct output *output, enum sort_key key)
-{
-	for (uint32_t i = 0; i < output->options->sort_nr; i++)
-		if (output->options->sort[i] == key)
-			return true;
-	return false;
-}
-
 static void text_frame_key(const struct output *output, const struct location *location,
 			   struct strbuf *key)
 {
 	strbuf_append_format(key, "%s %s", location_mark(location->kind), location->symbol);
 	strbuf_append_char(key, '\0');
 	strbuf_append_text(key, location->dso);
-	if (location->kind == LOCATION_PYTHON && text_sorts_by(output, SORT_SRCLINE))
-		strbuf_append_format(key, ":%d", location->line);
+	if (output_sorts_by(output->options, SORT_SRCLINE))
+		location_append_line(location, output->options->columns, key);
 }
 
 static void text_group_key(const struct output *output, const struct sample_info *sample,
 			   struct strbuf *key)
 {
-	if (text_sorts_by(output, SORT_COMM))
+	if (output_sorts_by(output->options, SORT_COMM))
 		strbuf_append_text(key, sample->comm);
-	if (text_sorts_by(output, SORT_PID))
+	if (output_sorts_by(output->options, SORT_PID))
 		strbuf_append_format(key, "/%u", sample->pid);
-	if (text_sorts_by(output, SORT_TID))
+	if (output_sorts_by(output->options, SORT_TID))
 		strbuf_append_format(key, "/%u", sample->tid);
-	if (text_sorts_by(output, SORT_CGROUP))
+	if (output_sorts_by(output->options, SORT_CGROUP))
 		strbuf_append_text(key, sample->cgroup);
-	if (text_sorts_by(output, SORT_CONTAINER))
+	if (output_sorts_by(output->options, SORT_CONTAINER))
 		strbuf_append_format(key, "/%s", sample->container);
 }
 
@@ -90,12 +82,9 @@ static bool text_shows_row(const struct text_table *table, const struct histogra
 static const char *text_cell(struct text_table *table, const struct histogram_row *row,
 			     uint32_t column)
 {
-	const struct tally *tally = table->histogram->tally;
-
 	strbuf_reset(&table->cell);
-	histogram_append_column(&table->cell, table->options->sort[column],
-				&tally->groups.items[row->group],
-				tally_location(tally, row->frame));
+	histogram_append_column(table->histogram, table->options->sort[column], row->group,
+				row->frame, &table->cell);
 	return strbuf_text(&table->cell);
 }
 

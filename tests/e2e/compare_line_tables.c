@@ -68,7 +68,7 @@ static int32_t column_of(int32_t column)
 static struct answer our_answer(const struct comparison *comparison,
 				const struct line_ranges *ranges, uint32_t unit)
 {
-	struct line_position position = {LINE_NONE, LINE_NONE, COLUMN_NONE, COLUMN_NONE};
+	struct line_position position = LINE_POSITION_NONE;
 	int64_t offset = (int64_t)unit * comparison->question.unit_bytes;
 
 	if (line_ranges_find(ranges, offset, &position) == -ENOENT)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Is a recorded stack one that its program declared possible (tests/targets/declared.py)?
 
-Python frames must agree in order, name, file and line; declared C functions must stand where they
-are declared and nowhere else. What else stands in the stack must belong to the interpreter, libc,
-the loader, the vdso or the kernel, and may stand only where a gap is declared or above the leaf.
+Python frames must agree in order, name, file and line, and in columns where these are declared;
+declared C functions must stand where they are declared and nowhere else. What else stands in the
+stack must belong to the interpreter, libc, the loader, the vdso or the kernel, and may stand only
+where a gap is declared or above the leaf.
 """
 
 import os
@@ -44,7 +45,9 @@ def is_declared(frame, declared):
         return frame.kind == "n" and names_agree and script_file(declared["object"]) in frame.dso
     lines = declared["lines"] or [0]
     names_agree = frame.kind == "p" and frame.name == declared["python"]
-    return names_agree and frame.dso == script_file(declared["file"]) and frame.line in lines
+    columns_agree = "position" not in declared or frame.position == tuple(declared["position"])
+    is_place = frame.dso == script_file(declared["file"]) and frame.line in lines and columns_agree
+    return names_agree and is_place
 
 
 def find_difference(frames, declared, program=""):

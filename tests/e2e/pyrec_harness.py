@@ -198,6 +198,7 @@ class Frame:
     dso: str
     line: int = 0  # executing line of a Python frame; 0: not printed
     ip: int = 0  # as printed
+    position: tuple = ()  # as co_positions() has it, where columns are printed
 
 
 @dataclass
@@ -218,6 +219,8 @@ HEADER = re.compile(
     r"(?P<s>\d+)\.(?P<us>\d{6}):\s+(?P<period>\d+)\s+(?P<event>\S+?):\s*$"
 )
 FRAME = re.compile(r"^\s+(?P<ip>[0-9a-f]+) (?P<symbol>.*) \((?P<dso>[^()]*(?:\([^()]*\))?)\)$")
+# --lines: FILE:LINE or FILE:?; --columns: FILE:LINE:COLUMN-END, FILE:LINE:COLUMN-ENDLINE:END
+PLACE = re.compile(r"^(.*?)(?::(\d+|\?)(?::(\d+)(?:-(?:(\d+):)?(\d+))?)?)?$")
 KERNEL_BEGIN = 0xFFFF800000000000
 
 
@@ -226,8 +229,13 @@ def parse_frame(line):
     assert match, f"no frame of the perf-script grammar: {line!r}"
     symbol, dso, ip = match["symbol"], match["dso"], int(match["ip"], 16)
     if symbol.startswith("py::"):
-        file, number = re.match(r"(.*?)(?::(\d+))?$", dso).groups()  # --lines: FILE:LINE
-        return Frame("p", symbol[4:], file, int(number or 0), ip)
+        file, line, column, end_line, end = PLACE.match(dso).groups()
+        line = int((line or "?").replace("?", "0"))
+        position = ()
+        if column:
+            begin = int(column) - 1
+            position = (line, int(end_line or line), begin, int(end or begin))
+        return Frame("p", symbol[4:], file, line, ip, position)
     kind = "k" if ip >= KERNEL_BEGIN else "n"
     return Frame(kind, re.sub(r"\+0x[0-9a-f]+$", "", symbol), dso, ip=ip)
 
@@ -250,7 +258,7 @@ def parse_script(text):
 
 
 def script(path, *arguments):
-    return parse_script(pyrec("script", "--lines", "-i", path, *arguments).stdout)
+    return parse_script(pyrec("script", "--columns", "-i", path, *arguments).stdout)
 
 
 def within(samples, begin_ns, end_ns):

@@ -5,6 +5,8 @@ Start-up and shutdown are the samples outside [begin, end], the CLOCK_MONOTONIC 
 the target was in its loop by its own account; nothing inside may differ.
 """
 
+import re
+
 from declared_stacks import describe, find_impossible
 from pyrec_harness import (
     build_extension,
@@ -19,10 +21,13 @@ from pyrec_harness import (
 )
 
 SECONDS_MIN = 3
+FREQUENCY = 499
 
 
-def check_stacks(path, output, samples_min):
+def check_stacks(path, output, samples_min=0):
     declaration, ending = documents(output)
+    # A busy machine gives the target less than its time; start-up is some of it.
+    samples_min = samples_min or FREQUENCY * ending["cpu_s"] * 0.7
     stacks = declaration["stacks"]
     everything = [s for s in script(path) if s.tid == declaration["tid"]]
     for index, begin, end in ending["windows"]:
@@ -31,14 +36,35 @@ def check_stacks(path, output, samples_min):
         assert len(samples) >= samples_min
         impossible = find_impossible(samples, [stacks[index]])
         assert not impossible, describe(impossible, samples)
+        check_srclines(path, declaration, stacks[index], len(samples))
+
+
+def place(frame, with_columns):
+    """As --sort=srcline shows it."""
+    text = f"{frame['file']}:{frame['lines'][0]}"
+    if not with_columns or "position" not in frame:
+        return text
+    line, end_line, column, end = frame["position"]
+    return f"{text}:{column + 1}-" + (f"{end_line}:{end}" if end_line > line else f"{end}")
+
+
+def check_srclines(path, declaration, stack, samples_min):
+    """The callers' rows have a sample for each one of the window."""
+    for options in ([], ["--columns"]):
+        command = ["report", "-i", path, "--sort=srcline", f"--tid={declaration['tid']}", *options]
+        rows = re.findall(r"^ +[\d.]+% +[\d.]+% +(\d+)  (.*)$", pyrec(*command).stdout, re.MULTILINE)
+        shown = {text: int(nr) for nr, text in rows}
+        for frame in stack:
+            if len(frame.get("lines", [])) == 1:
+                assert shown[place(frame, options)] >= samples_min, frame
 
 
 def test_started_by_the_recorder(any_python, workdir):
     extension = build_extension(any_python, workdir)
     path = f"{workdir}/fixed.data"
     target = run_target(any_python, "fixed_stack.py", 4, extension)
-    result = record_command(path, target, "-F", "499")
-    check_stacks(path, result.stdout, samples_min=900)
+    result = record_command(path, target, "-F", FREQUENCY)
+    check_stacks(path, result.stdout)
 
 
 def test_attached_to_while_it_runs(python, workdir):
@@ -50,11 +76,9 @@ def test_attached_to_while_it_runs(python, workdir):
         target = run_target(python, "fixed_stack.py", 3, extension)
         with started(target, stdout=out) as process:
             wait_until(lambda: read(output).count("\n") == 1, "declaration of the target")
-            pyrec("record", "-p", process.pid, "-F", "499", "-d", "2", "-o", path)
+            pyrec("record", "-p", process.pid, "-F", FREQUENCY, "-d", "2", "-o", path)
             assert process.wait(20) == 0
-    check_stacks(path, read(output), samples_min=400)
-
-
+    check_stacks(path, read(output), samples_min=100)
 
 
 def read(path):

@@ -21,7 +21,7 @@ MUTANTS = {
     "line before its range": ("3.9", "if (address_delta)", "if (address_delta > 2)"),
     "no line is a jump in 3.10": ("3.10", "line_delta != INT8_MIN", "true"),
     "no jump is no line": ("3.10", "line_delta != INT8_MIN", "line_delta != INT8_MIN && line_delta"),
-    "no line resets": ("3.12", "return line_position_none;", "return decoder->line = 1, line_position_none;"),
+    "no line resets": ("3.12", "return LINE_POSITION_NONE;", "return decoder->line = 1, LINE_POSITION_NONE;"),
     "svarint without sign": ("3.11", "value & 1 ? -magnitude", "value & 2 ? -magnitude"),
     "line deltas of 1 and 2": ("3.13", "line += kind - LINE_ENTRY_ONE_LINE0", "line += 1"),
     "short columns": ("3.13", "kind * 8 + (columns >> 4)", "kind * 4 + (columns >> 4)"),

@@ -6,6 +6,7 @@ window's end is known only then. Times are CLOCK_MONOTONIC in ns, the clock of t
 
 A stack is a list of frames, root first:
   {"python": qualname, "file": co_filename, "lines": [allowed lines], "gap": bool}
+    and optional "position": [line, end line, column, end column]
   {"native": symbol, "object": part of the file name, "gap": bool}
 gap: frames of the interpreter, libc, the vdso or the kernel may stand between this frame and the
 one before it. Above the last frame such frames are always allowed.
@@ -78,6 +79,14 @@ def python_frame(frame, lines=None, gap=False):
         "lines": sorted(lines) if lines else [frame.f_lineno],
         "gap": gap or EACH_CALL_IS_NATIVE,
     }
+
+
+def with_position(declaration, frame):
+    """From 3.11 also the part of the line at which a frame is suspended, as co_positions() has it."""
+    if hasattr(frame.f_code, "co_positions"):
+        positions = list(frame.f_code.co_positions())
+        declaration["position"] = positions[frame.f_lasti // 2]
+    return declaration
 
 
 def frames_from_root(frame):

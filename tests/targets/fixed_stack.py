@@ -5,6 +5,7 @@ argv[2] is the folder of the built spinext module.
 """
 
 import sys
+import time
 
 import declared
 from declared import SECOND, in_ns, monotonic
@@ -108,7 +109,7 @@ def f20():
 def declare(leaf):
     """The stack as the interpreter has it now, with the C functions where the source puts them."""
     frames = declared.frames_from_root(leaf)
-    stack = [declared.python_frame(frame) for frame in frames[:-1]]
+    stack = [declared.with_position(declared.python_frame(frame), frame) for frame in frames[:-1]]
     stack[0]["gap"] = True
     stack.append({"native": "ext_call", "object": "spinext", "gap": True})
     stack.append({"native": "ext_inner", "object": "spinext", "gap": False})
@@ -134,4 +135,4 @@ def callback():
 
 
 f1()
-declared.emit(windows=[[0, begin, end] for begin, end in windows])
+declared.emit(windows=[[0, begin, end] for begin, end in windows], cpu_s=time.process_time())

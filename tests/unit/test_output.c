@@ -158,6 +158,53 @@ static void test_script_lines(void **state)
 	fixture_destroy(fixture);
 }
 
+static void script_python_at(struct fixture *fixture, const char *lines, size_t nr, int32_t unit)
+{
+	struct py_frame frame = {.code_id = 9, .value = unit};
+	struct payload_code code = {.code_id = 9,
+				    .version_hex = 0x030c0000,
+				    .first_line = 5,
+				    .qualname = "f",
+				    .qualname_nr = 1,
+				    .file = "/x.py",
+				    .file_nr = 5,
+				    .lines = (const uint8_t *)lines,
+				    .lines_nr = (uint32_t)nr,
+				    .lines_total = (uint32_t)nr};
+	uint32_t location;
+
+	assert_int_equal(code_table_add(&fixture->session.codes, &code), 0);
+	assert_int_equal(location_find_python(&fixture->session.locations, &frame, &location), 0);
+	script_sample(fixture, "web", location);
+}
+
+static void test_script_columns(void **state)
+{
+	static const char lines[] =
+	    "\x80\x00"		   /* line 5, an empty span at its begin */
+	    "\xd0\x0b\x0c"	   /* same line, bytes 11 up to 12 */
+	    "\xf0\x02\x02\x0c\x12" /* line 6, byte 11, up to line 8, byte 17 */
+	    "\xf0\x00\x00\x0c\x00" /* line 6, byte 11, no end column */
+	    "\xe8\x00"		   /* line 6, no columns */
+	    "\xf8";		   /* no line */
+	static const char *const expected[] = {"5:1", "5:12-12", "6:12-8:17", "6:12",
+					       "6",   "?",	 "?"};
+
+	(void)state;
+	for (int32_t unit = -1; unit < (int32_t)array_size(expected); unit++) {
+		struct fixture *fixture = fixture_create(&output_script);
+		char block[200];
+
+		fixture->options.lines = true;
+		fixture->options.columns = true;
+		script_python_at(fixture, lines, sizeof(lines) - 1, unit);
+		snprintf(block, sizeof(block), BLOCK("web", "py::f (/x.py:%s)"),
+			 unit < 0 ? "5" : expected[unit]);
+		check_text(fixture, block);
+		fixture_destroy(fixture);
+	}
+}
+
 static void test_script_without_names(void **state)
 {
 	struct fixture *fixture = fixture_create(&output_script);
@@ -227,9 +274,10 @@ static void test_forms_by_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_script_frames), cmocka_unit_test(test_script_commands),
-	    cmocka_unit_test(test_script_lines),  cmocka_unit_test(test_script_without_names),
-	    cmocka_unit_test(test_folded),	  cmocka_unit_test(test_forms_by_name),
+	    cmocka_unit_test(test_script_frames),	 cmocka_unit_test(test_script_commands),
+	    cmocka_unit_test(test_script_lines),	 cmocka_unit_test(test_script_columns),
+	    cmocka_unit_test(test_script_without_names), cmocka_unit_test(test_folded),
+	    cmocka_unit_test(test_forms_by_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
