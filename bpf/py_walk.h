@@ -6,7 +6,7 @@
  *
  *	static long read_user(void *to, __u32 nr, __u64 from);   0 or negative
  *
- * Layouts and traps: facts of CPython 3.6 to 3.15 in record/layouts.c and
+ * Layouts and traps: facts of CPython 2.7 and 3.6 to 3.15 in record/layouts.c and
  * Documentation/internals.adoc.
  */
 #ifndef PYREC_PY_WALK_H
@@ -23,8 +23,17 @@ enum {
 	WALK_UNICODE_BYTES = 88, /* head of a compact ASCII string (3.11: 48) and so much text */
 };
 
+/* 2.7: the state that a thread had at its latest sample, and that state's interpreter. */
+struct walk_known {
+	__u64 tstate; /* 0: not known */
+	__u64 interp;
+};
+
 struct walk {
 	__u64 frame;  /* next one to visit */
+	__u64 tstate; /* whose frames these are; 0: still looked for, or there is none */
+	__u64 search; /* 2.7: next entry of the thread list to look at, while it is looked for */
+	__u64 thread; /* then: whose, the thread pointer */
 	__u64 cframe; /* of the activation that frame belongs to; 0 without cframes */
 	__u32 nr;     /* entries in frames[] */
 	__u32 status; /* enum pyrec_walk_status */
@@ -148,10 +157,131 @@ walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 f
 	return tstate;
 }
 
+/* 2.7: the attached state, if it is that of the thread with pointer @fs; @flags as above. */
+walk_inline __u64 walk_attached_state(const struct pyrec_process *process,
+				      const struct pyrec_layout *layout, __u64 fs, __u32 *flags)
+{
+	__u64 tstate = 0;
+	__u64 thread = 0;
+
+	if (read_user(&tstate, 8, process->current_address))
+		return 0;
+	if (tstate && read_user(&thread, 8, tstate + layout->tstate_thread))
+		return 0;
+	*flags |= PYREC_SAMPLE_GIL_KNOWN;
+	if (!tstate || thread != fs)
+		return 0;
+	*flags |= PYREC_SAMPLE_HOLDS_GIL;
+	return tstate;
+}
+
 walk_inline void walk_stop(struct walk *walk, __u32 status)
 {
 	walk->status = status;
 	walk->is_done = 1;
+}
+
+walk_inline void walk_init(struct walk *walk)
+{
+	walk->tstate = 0;
+	walk->search = 0;
+	walk->nr = 0;
+	walk->is_done = 0;
+	walk->status = PYREC_WALK_TRUNCATED;
+	walk->cframe = 0;
+	walk->outer_cframe = 0;
+	walk->frame_type = 0;
+	walk->base_frame = 0;
+	walk->in_prologue = 0;
+	walk->next_code = 0;
+	walk->misses_nr = 0;
+	walk->next_miss = 0;
+}
+
+/* Begin with the top frame of @tstate, in versions without cframes. */
+walk_inline void walk_enter_state(struct walk *walk, const struct pyrec_layout *layout,
+				  __u64 tstate)
+{
+	__u64 top = 0;
+
+	walk->tstate = tstate;
+	if (read_user(&top, 8, tstate + layout->tstate_frame)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return;
+	}
+	walk->frame = top;
+	if (!top) /* no Python code runs in this thread */
+		walk_stop(walk, PYREC_WALK_COMPLETE);
+	else if (layout->tstate_base_frame &&
+		 read_user(&walk->base_frame, 8, tstate + layout->tstate_base_frame))
+		walk_stop(walk, PYREC_WALK_FAULTED);
+}
+
+/*
+ * 2.7: @known, if the thread still has it. Freeing a state clears its frame and overwrites interp
+ * (glibc keeps free chunks in lists by their first two words).
+ */
+walk_inline __u64 walk_known_state(const struct walk_known *known,
+				   const struct pyrec_layout *layout, __u64 fs)
+{
+	const __u64 tstate = known->tstate;
+	__u64 interp = 0;
+	__u64 thread = 0;
+	__u64 frame = 0;
+
+	if (!tstate || read_user(&interp, 8, tstate + layout->tstate_interp) ||
+	    read_user(&thread, 8, tstate + layout->tstate_thread) ||
+	    read_user(&frame, 8, tstate + layout->tstate_frame))
+		return 0;
+	return interp == known->interp && thread == fs && frame ? tstate : 0;
+}
+
+/**
+ * 2.7: as walk_begin(), for the thread with pointer @fs: its attached state, else @known, else the
+ * walk begins with looking for it, as PyGILState_GetThisThreadState() does. One entry a step:
+ * threads may be many. @flags as in walk_thread_state().
+ */
+walk_inline void walk_begin_listed(struct walk *walk, const struct pyrec_layout *layout,
+				   const struct pyrec_process *process, __u64 fs,
+				   const struct walk_known *known, __u32 *flags)
+{
+	__u64 tstate = walk_attached_state(process, layout, fs, flags);
+
+	walk_init(walk);
+	walk->thread = fs;
+	if (!tstate)
+		tstate = walk_known_state(known, layout, fs);
+	if (tstate)
+		walk_enter_state(walk, layout, tstate);
+	else if (!process->thread_list || read_user(&walk->search, 8, process->thread_list) ||
+		 !walk->search)
+		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+}
+
+/*
+ * struct key {next, id, key, value}, Python/thread.c of 2.7: id is the thread. An entry of another
+ * key has a value that is no state of this thread. Threads come and go while it is looked through:
+ * what was freed may lead astray, which ends in a fault or among the entries again.
+ */
+walk_inline long walk_search_step(struct walk *walk, const struct pyrec_layout *layout)
+{
+	__u64 thread = 0;
+	__u64 value;
+
+	if (read_user(walk->object, 32, walk->search)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return 1;
+	}
+	value = walk_word(walk, 24);
+	walk->search = walk_word(walk, 0);
+	if (walk_word(walk, 8) == walk->thread && value &&
+	    !read_user(&thread, 8, value + layout->tstate_thread) && thread == walk->thread) {
+		walk->search = 0;
+		walk_enter_state(walk, layout, value);
+	} else if (!walk->search) {
+		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+	}
+	return walk->is_done;
 }
 
 /* Begin with the activation that @cframe describes. */
@@ -231,30 +361,16 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 			    const struct pyrec_process *process, __u64 tstate, const __u64 *regs,
 			    __u64 ip)
 {
-	__u64 top = 0;
+	__u64 top;
 
-	walk->nr = 0;
-	walk->is_done = 0;
-	walk->status = PYREC_WALK_TRUNCATED;
-	walk->cframe = 0;
-	walk->outer_cframe = 0;
-	walk->frame_type = 0;
-	walk->base_frame = 0;
-	walk->in_prologue = 0;
-	walk->next_code = 0;
-	walk->misses_nr = 0;
-	walk->next_miss = 0;
-	if (read_user(&top, 8, tstate + layout->tstate_frame)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
+	walk_init(walk);
+	if (!layout->has_cframe) {
+		walk_enter_state(walk, layout, tstate);
 		return;
 	}
-	if (!layout->has_cframe) {
-		walk->frame = top;
-		if (!top)
-			walk_stop(walk, PYREC_WALK_COMPLETE);
-		else if (layout->tstate_base_frame &&
-			 read_user(&walk->base_frame, 8, tstate + layout->tstate_base_frame))
-			walk_stop(walk, PYREC_WALK_FAULTED);
+	walk->tstate = tstate;
+	if (read_user(&top, 8, tstate + layout->tstate_frame)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
 		return;
 	}
 	walk_enter_cframe(walk, layout, top);
@@ -354,6 +470,8 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 
 	if (walk->is_done)
 		return 1;
+	if (walk->search)
+		return walk_search_step(walk, layout);
 	if (walk->nr >= PYREC_FRAMES_MAX - 1) /* a frame may bring a marker with it */
 		return 1;		      /* status is still TRUNCATED */
 	if (layout->is_heap_frame)
@@ -395,6 +513,13 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 	return walk->is_done;
 }
 
+/* Bytes of a code point of the string whose head was read; PYREC_TEXT_IS_BYTES. */
+walk_inline __u32 walk_text_unit(const struct walk *walk, const struct pyrec_layout *layout)
+{
+	return layout->has_byte_names ? PYREC_TEXT_IS_BYTES
+				      : (walk_half(walk, layout->unicode_state) >> 2) & 7;
+}
+
 /* Where a compact string's text begins and how many bytes it has; 0 bytes when not compact. */
 walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_layout *layout,
 				  __u16 *start)
@@ -403,6 +528,10 @@ walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_la
 	__u32 state = walk_half(walk, layout->unicode_state);
 	__u64 unit = (state >> 2) & 7;
 
+	if (layout->has_byte_names) {
+		*start = layout->unicode_ascii;
+		return walk_word(walk, layout->unicode_length);
+	}
 	*start = (state & (1 << 6)) ? layout->unicode_ascii : layout->unicode_compact;
 	if (!(state & (1 << 5)) || (unit != 1 && unit != 2 && unit != 4))
 		return 0;
@@ -428,7 +557,8 @@ walk_inline long walk_read_text_head(struct walk *walk, const struct pyrec_layou
 		bytes = WALK_TEXT_HEAD_BYTES;
 	if (is_whole && start == layout->unicode_ascii) {
 		for (int i = 0; i < WALK_TEXT_HEAD_BYTES / 8; i++) {
-			__u64 word = walk_word(walk, start + i * 8);
+			__u64 word = walk_half(walk, start + i * 8) |
+				     (__u64)walk_half(walk, start + i * 8 + 4) << 32;
 			__u64 left = bytes > (__u64)i * 8 ? bytes - i * 8 : 0;
 
 			walk->facts.text[i] = left >= 8 ? word : word & ((1ULL << left * 8) - 1);

@@ -37,6 +37,11 @@ __u64 counters[PYREC_COUNTERS_NR];
  * by another one costs sending the first again, nothing else. */
 __u64 code_seen[PYREC_CODE_SEEN_SLOTS];
 
+/* 2.7: which state each thread had at its latest sample; direct mapped by a tag of both. */
+__u64 thread_seen_tags[PYREC_THREAD_SEEN_SLOTS];
+__u64 thread_seen_states[PYREC_THREAD_SEEN_SLOTS];
+__u64 thread_seen_interps[PYREC_THREAD_SEEN_SLOTS];
+
 enum {
 	FRAMES_BYTES = PYREC_FRAMES_MAX * sizeof(struct pyrec_frame),
 	KERNEL_BYTES = PYREC_KERNEL_FRAMES_MAX * 8,
@@ -411,7 +416,7 @@ static inline __u32 code_add_text(struct scratch *s, struct pyrec_text *text, __
 		return at;
 	}
 	bytes = walk_text_place(walk, &s->layout, &start);
-	text->unit = (walk_half(walk, s->layout.unicode_state) >> 2) & 7;
+	text->unit = walk_text_unit(walk, &s->layout);
 	if (at > CODE_TAIL_BYTES_MAX - PYREC_NAME_BYTES_MAX || bytes > PYREC_NAME_BYTES_MAX ||
 	    (bytes == 0 && walk_word(walk, s->layout.unicode_length) != 0) ||
 	    read_user(s->code.tail + at, (__u32)bytes, unicode + start)) {
@@ -542,12 +547,8 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 	head->flags = 0;
 	s->tail_calls_nr = 0;
 	s->is_user_tick = (ctx->regs.cs & 3) == 3;
-	s->walk.nr = 0;
-	s->walk.is_done = 1;
-	s->walk.status = PYREC_WALK_NOT_WALKED;
-	s->walk.next_code = 0;
-	s->walk.misses_nr = 0;
-	s->walk.next_miss = 0;
+	walk_init(&s->walk);
+	walk_stop(&s->walk, PYREC_WALK_NOT_WALKED);
 	s->walk.facts.address = 0;
 	s->fs = kernel_read(task, thread.fsbase);
 	/* The first stack frame of a thread lies just below its thread control block (glibc, musl).
@@ -562,6 +563,41 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 	return s;
 }
 
+/* 2.7: where thread_seen[] has this thread. The number of a thread is its own while it lives. */
+static inline __u64 thread_tag(const struct scratch *s)
+{
+	return pyrec_mix64(s->process_tag + s->sample.head.tid * 0x9e3779b97f4a7c15ULL) | 1;
+}
+
+static inline void thread_walk_begin(struct scratch *s)
+{
+	__u64 tag = thread_tag(s);
+	__u32 at = tag >> 40 & (PYREC_THREAD_SEEN_SLOTS - 1);
+	struct walk_known known = {0};
+
+	if (thread_seen_tags[at] == tag) {
+		known.tstate = thread_seen_states[at];
+		known.interp = thread_seen_interps[at];
+	}
+	walk_begin_listed(&s->walk, &s->layout, &s->process, s->fs, &known, &s->sample.head.flags);
+}
+
+/* The next sample of this thread need not search, with the GIL or without. */
+static inline void thread_remember(struct scratch *s)
+{
+	__u64 tag = thread_tag(s);
+	__u32 at = tag >> 40 & (PYREC_THREAD_SEEN_SLOTS - 1);
+	__u64 tstate = s->walk.tstate;
+	__u64 interp = 0;
+
+	if ((thread_seen_tags[at] == tag && thread_seen_states[at] == tstate) ||
+	    read_user(&interp, 8, tstate + s->layout.tstate_interp))
+		return;
+	thread_seen_tags[at] = tag;
+	thread_seen_states[at] = tstate;
+	thread_seen_interps[at] = interp;
+}
+
 static inline void py_walk_begin(struct scratch *s)
 {
 	struct pyrec_layout *layout;
@@ -574,6 +610,10 @@ static inline void py_walk_begin(struct scratch *s)
 	if (!layout)
 		return;
 	s->layout = *layout;
+	if (s->layout.tstate_thread) {
+		thread_walk_begin(s);
+		return;
+	}
 	tstate = walk_thread_state(&s->process, s->fs, &s->sample.head.flags);
 	if (!tstate) {
 		s->walk.status = PYREC_WALK_NO_THREAD_STATE;
@@ -589,6 +629,8 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 	__u32 frames_nr = s->walk.nr;
 	__u32 bytes;
 
+	if (s->walk.tstate && s->layout.tstate_thread)
+		thread_remember(s);
 	if (frames_nr > PYREC_FRAMES_MAX)
 		frames_nr = PYREC_FRAMES_MAX;
 	head->frames_nr = frames_nr;
@@ -607,7 +649,7 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 #ifndef PYREC_BPF_LEGACY
 
 /* Steps for each call of a callback: entering one costs half as much as a step. */
-enum { STEPS_PER_CALLBACK = 4 };
+enum { STEPS_PER_CALLBACK = 4, WALK_STEPS_MAX = PYREC_FRAMES_MAX + PYREC_THREADS_MAX };
 
 static long walk_callback(__u32 index, void *unused)
 {
@@ -651,7 +693,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
 		return 0;
 	py_walk_begin(s);
 	if (!s->walk.is_done)
-		bpf_loop(PYREC_FRAMES_MAX / STEPS_PER_CALLBACK, walk_callback, NULL, 0);
+		bpf_loop(WALK_STEPS_MAX / STEPS_PER_CALLBACK, walk_callback, NULL, 0);
 	if (s->walk.nr)
 		bpf_loop(PYREC_FRAMES_MAX / STEPS_PER_CALLBACK, code_callback, NULL, 0);
 	if (s->walk.misses_nr)

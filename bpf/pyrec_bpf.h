@@ -21,7 +21,9 @@ enum {
 	PYREC_PID_LEVELS_MAX = 8, /* nested pid namespaces that are looked through */
 	PYREC_PROCESSES_MAX = 16384,
 	PYREC_LAYOUTS_MAX = 64,
-	PYREC_CODE_SEEN_SLOTS = 65536, /* a power of two */
+	PYREC_THREADS_MAX = 4096,	/* of 2.7: entries of its thread list that are looked at */
+	PYREC_THREAD_SEEN_SLOTS = 4096, /* a power of two */
+	PYREC_CODE_SEEN_SLOTS = 65536,	/* a power of two */
 	PYREC_NAME_BYTES_MAX = 1024, /* of each text that BPF copies; longer: user space reads it */
 	PYREC_LINES_BYTES_MAX = 16384,
 	PYREC_TEXT_HEAD_WORDS = 5, /* of a name in its fingerprint */
@@ -66,8 +68,11 @@ struct pyrec_layout {
 	__u16 code_start; /* 8-aligned: where reading a code object begins */
 	/* PyThreadState: pointer to the frame in which every chain ends (3.15); 0: none. */
 	__u16 tstate_base_frame;
-	__u8 is_heap_frame; /* 3.10 and older: PyFrameObject */
-	__u8 instr_shift;   /* from f_lasti of a heap frame to code units */
+	__u16 tstate_interp; /* PyThreadState.interp and thread_id; 0 where they are not needed: */
+	__u16 tstate_thread; /* only 2.7 has no better way from a thread to its state */
+	__u8 is_heap_frame;  /* 3.10 and older: PyFrameObject */
+	__u8 has_byte_names; /* 2.7: names are PyStringObjects; unicode_length and unicode_ascii */
+	__u8 instr_shift;    /* from f_lasti of a heap frame to code units */
 	__u8 has_cframe;
 	__u8 entry_value;    /* frame_owner byte that marks an entry frame */
 	__u8 entry_is_frame; /* 3.11: the entry frame is a Python frame too; its anchor is the
@@ -112,6 +117,8 @@ struct pyrec_process {
 	/* In _PyEval_EvalFrameDefault, behind the store to tstate->cframe; 0: unknown, no cframes.
 	 */
 	__u64 eval_linked;
+	__u64
+	    thread_list; /* 2.7: address of keyhead, the list of thread-specific values; 0: none */
 };
 
 enum pyrec_event_kind {
@@ -181,10 +188,10 @@ enum pyrec_code_flags {
 	PYREC_CODE_LINES_CUT = 1 << 3,
 };
 
-/* Text of a PyUnicodeObject as it lies in memory. */
+/* Text of a PyUnicodeObject, or of 2.7's PyStringObject, as it lies in memory. */
 struct pyrec_text {
 	__u32 bytes;
-	__u32 unit; /* bytes of a code point: 1 (Latin-1 or ASCII), 2, 4 */
+	__u32 unit; /* bytes of a code point: 1 (Latin-1 or ASCII), 2, 4; PYREC_TEXT_IS_BYTES */
 };
 
 /* Followed by the bytes of name, qualname, file and lines, in this order. */
@@ -201,6 +208,8 @@ struct pyrec_code {
 	struct pyrec_text qualname;
 	struct pyrec_text file;
 };
+
+#define PYREC_TEXT_IS_BYTES 8 /* of an encoding that nobody knows; no PyUnicodeObject says 8 */
 
 /* Counters that BPF adds to; .bss of the object, read by the recorder. */
 enum pyrec_counter {

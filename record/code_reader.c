@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "common/utf8.h"
 #include "record/remote_memory.h"
 
 /* Longer than any text or table that CPython's own compiler makes of sane source. */
@@ -26,34 +27,33 @@ void code_texts_deinit(struct code_texts *texts)
 	strbuf_deinit(&texts->lines);
 }
 
-static void code_point_append(struct strbuf *out, uint32_t c)
+/* What is UTF-8 stays, any other byte becomes \xNN. */
+static void bytes_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr)
 {
-	if (c < 0x80) {
-		strbuf_append_char(out, (char)c);
-	} else if (c < 0x800) {
-		strbuf_append_char(out, (char)(0xc0 | c >> 6));
-		strbuf_append_char(out, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x10000) {
-		strbuf_append_char(out, (char)(0xe0 | c >> 12));
-		strbuf_append_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		strbuf_append_char(out, (char)(0x80 | (c & 0x3f)));
-	} else if (c < 0x110000) {
-		strbuf_append_char(out, (char)(0xf0 | c >> 18));
-		strbuf_append_char(out, (char)(0x80 | (c >> 12 & 0x3f)));
-		strbuf_append_char(out, (char)(0x80 | (c >> 6 & 0x3f)));
-		strbuf_append_char(out, (char)(0x80 | (c & 0x3f)));
+	for (size_t at = 0; at < nr;) {
+		uint32_t character;
+		size_t length = utf8_decode(bytes + at, nr - at, &character);
+
+		if (length) {
+			strbuf_append(out, bytes + at, length);
+			at += length;
+		} else {
+			strbuf_append_format(out, "\\x%02x", bytes[at++]);
+		}
 	}
 }
 
 void text_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr, uint32_t unit)
 {
+	if (unit == PYREC_TEXT_IS_BYTES)
+		bytes_append_utf8(out, bytes, nr);
 	if (unit != 1 && unit != 2 && unit != 4)
 		return;
 	for (size_t at = 0; at + unit <= nr; at += unit) {
 		uint32_t c = 0;
 
 		memcpy(&c, bytes + at, unit);
-		code_point_append(out, c);
+		utf8_append(out, c);
 	}
 }
 
@@ -76,8 +76,9 @@ static uint32_t half_at(const uint8_t *bytes, uint16_t offset)
 /* Place of a string's data. PyASCIIObject.state, 3.6 to 3.15: kind bits 2-4, compact 5, ascii 6. */
 struct text_place {
 	uint64_t address;
+	uint64_t length; /* in code points; 2.7: in bytes */
 	uint64_t bytes;
-	uint32_t unit;
+	uint32_t unit; /* as in struct pyrec_text */
 	bool is_compact;
 };
 
@@ -91,13 +92,19 @@ static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout 
 
 	if (error)
 		return error;
+	length = word_at(head, layout->unicode_length);
+	if (layout->has_byte_names) {
+		*ret = (struct text_place){unicode + layout->unicode_ascii, length, length,
+					   PYREC_TEXT_IS_BYTES, true};
+		return length > TEXT_BYTES_MAX ? -EFAULT : 0;
+	}
 	state = half_at(head, layout->unicode_state);
 	ret->unit = state >> 2 & 7;
 	if (ret->unit != 1 && ret->unit != 2 && ret->unit != 4)
 		return -EFAULT;
-	length = word_at(head, layout->unicode_length);
 	if (length > TEXT_BYTES_MAX / ret->unit)
 		return -EFAULT;
+	ret->length = length;
 	ret->bytes = length * ret->unit;
 	ret->is_compact = state & 1 << 5;
 	if (ret->is_compact) {
@@ -178,7 +185,7 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 									     : sizeof(facts.text));
 		if (error)
 			return error;
-		facts.text[0] ^= place.bytes / place.unit << 32;
+		facts.text[0] ^= place.length << 32;
 	}
 	*ret = facts;
 	return 0;

@@ -21,7 +21,10 @@ struct code_texts {
 void code_texts_reset(struct code_texts *texts);
 void code_texts_deinit(struct code_texts *texts);
 
-/** Append @nr bytes of code points of @unit bytes (1, 2, 4) as UTF-8. */
+/**
+ * Append @nr bytes of code points of @unit bytes (1, 2, 4) as UTF-8; of PYREC_TEXT_IS_BYTES what is
+ * no UTF-8 as \xNN.
+ */
 void text_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr, uint32_t unit);
 
 /**

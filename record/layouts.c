@@ -79,6 +79,34 @@ static const struct python_layout layout_3_12 = {
 };
 
 /*
+ * Offsets from the DWARF of the pyenv build of 2.7.18; Include/pystate.h, frameobject.h, code.h,
+ * stringobject.h.
+ */
+static const struct python_layout layout_2_7 = {
+    .walk =
+	{
+	    .tstate_frame = 16,
+	    .tstate_interp = 8,
+	    .tstate_thread = 144,
+	    .frame_code = 32,
+	    .frame_previous = 24,
+	    .frame_instr = 120, /* f_lasti, in bytes: that is its unit */
+	    .code_start = 16,
+	    .code_first_line = 96,
+	    .code_file = 80,
+	    .code_name = 88,
+	    .code_lines = 104,	  /* co_lnotab */
+	    .unicode_length = 16, /* PyStringObject.ob_size */
+	    .unicode_ascii = 36,  /* ob_sval */
+	    .bytes_size = 16,	  /* the same structure */
+	    .bytes_data = 36,
+	    .is_heap_frame = 1,
+	    .has_byte_names = 1,
+	},
+    .has_thread_list = true,
+};
+
+/*
  * 3.6 to 3.10 walk PyFrameObjects (Include/frameobject.h, 3.10: Include/cpython/frameobject.h).
  * What they share; offsets from the DWARF of the pyenv builds of 3.6.15, 3.7.16, 3.8.18, 3.9.18
  * and 3.10.13.
@@ -299,6 +327,9 @@ int python_layout_find(uint32_t version_hex, const uint8_t *debug_offsets, size_
 	if ((version_hex >> 4 & 0xf) != RELEASE_FINAL)
 		return -ENOENT;
 	switch (version_hex >> 16) {
+	case 0x0207:
+		*ret = layout_2_7;
+		return 0;
 	case 0x0306:
 		*ret = layout_3_6;
 		return 0;

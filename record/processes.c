@@ -215,6 +215,8 @@ static int process_hand_over(struct processes *processes, struct process *proces
 			entry.flags |= PYREC_PROCESS_PLAIN_KEY;
 		if (runtime->current_vaddr)
 			entry.current_address = image->python_bias + runtime->current_vaddr;
+		if (runtime->thread_list_vaddr)
+			entry.thread_list = image->python_bias + runtime->thread_list_vaddr;
 		if (runtime->eval_linked_vaddr)
 			entry.eval_linked = image->python_bias + runtime->eval_linked_vaddr;
 	}

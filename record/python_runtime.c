@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "record/static_variable.h"
 #include "record/tls_decode.h"
 
 enum { PROLOGUE_BYTES = 0xc0, VERSION_3_12 = 0x030c };
@@ -160,16 +161,29 @@ static void eval_find(const struct elf_file *elf, struct python_runtime *runtime
 	runtime->eval_linked_vaddr = linked ? vaddr + linked : 0;
 }
 
-/* Where the process keeps its threads' states: in _PyRuntime, in 3.6 in variables of their own, of
- * which a stripped file names only the second. */
+/*
+ * Where the process keeps its threads' states: in _PyRuntime; in 2.7 and 3.6 in variables of their
+ * own, some of them static. A stripped file has no names for those, but exports functions that use
+ * them: PyGILState_GetThisThreadState() loads the key, PyThread_ReInitTLS() goes through the list
+ * by a pointer to its pointers, so it takes the address of the first.
+ */
 static void state_find(const struct elf_file *elf, struct python_runtime *runtime)
 {
 	const struct python_layout *layout = &runtime->layout;
 
+	if (layout->has_plain_key || layout->has_thread_list)
+		runtime->current_vaddr = symbol_vaddr(elf, "_PyThreadState_Current");
 	if (layout->has_plain_key) {
 		runtime->key_vaddr = symbol_vaddr(elf, "autoTLSkey");
-		runtime->current_vaddr = symbol_vaddr(elf, "_PyThreadState_Current");
-		return;
+		if (!runtime->key_vaddr)
+			runtime->key_vaddr = static_variable_decode(
+			    elf, "PyGILState_GetThisThreadState", STATIC_VARIABLE_LOAD);
+	}
+	if (layout->has_thread_list) {
+		runtime->thread_list_vaddr = symbol_vaddr(elf, "keyhead");
+		if (!runtime->thread_list_vaddr)
+			runtime->thread_list_vaddr = static_variable_decode(
+			    elf, "PyThread_ReInitTLS", STATIC_VARIABLE_ADDRESS);
 	}
 	if (layout->runtime_key)
 		runtime->key_vaddr = runtime->runtime_vaddr + layout->runtime_key;
@@ -198,6 +212,9 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 		ret->version_hex = version_from_text(elf, version_from_name(path));
 	if (!ret->version_hex)
 		ret->version_hex = version_from_name(path);
+	/* Py_TRACE_REFS (all debug builds up to 3.7): each object begins with two more pointers. */
+	if (symbol_vaddr(elf, "_Py_AddToAllObjects"))
+		return 0;
 	if (python_layout_find(ret->version_hex, section.bytes, section.bytes ? section.nr : 0,
 			       &ret->layout) == 0) {
 		state_find(elf, ret);

@@ -19,7 +19,8 @@ struct python_runtime {
 	struct python_layout layout;
 	uint64_t runtime_vaddr; /* _PyRuntime; 0 in 2.7 and 3.6 */
 	uint64_t key_vaddr;	/* of the pthread key (Py_tss_t; 3.6: the key itself); 0: none */
-	uint64_t current_vaddr; /* of the attached thread's state (3.6 to 3.11); 0: none */
+	uint64_t current_vaddr; /* of the attached thread's state (up to 3.11); 0: none */
+	uint64_t thread_list_vaddr; /* keyhead (2.7); 0: not found */
 	/* In the evaluation function, behind the store to tstate->cframe; 0: none found. */
 	uint64_t eval_linked_vaddr;
 	uint32_t tls_kind; /* enum pyrec_tls_kind of _Py_tss_tstate (3.12 and newer) */

@@ -82,13 +82,21 @@ static const char *location_text(struct location_table *table, const char *text)
 	return escaped.error ? NULL : intern_text(&table->texts, strbuf_text(&escaped));
 }
 
-/* GCC splits and clones the loop: _PyEval_EvalFrameDefault.cold, .part.0, .localalias. */
-static bool symbol_is_eval(const char *name)
+/* Is @name the function @function or a part of it? GCC splits and clones: .cold, .part.0. */
+static bool symbol_is_of(const char *name, const char *function)
+{
+	size_t nr = strlen(function);
+
+	return strncmp(name, function, nr) == 0 && (name[nr] == '\0' || name[nr] == '.');
+}
+
+/* The evaluation loop. In 2.7 it is what has been a mere caller of the loop since. */
+static bool symbol_is_eval(struct module *module, const char *name)
 {
 	static const char eval[] = "_PyEval_EvalFrameDefault";
-	size_t nr = sizeof(eval) - 1;
 
-	return strncmp(name, eval, nr) == 0 && (name[nr] == '\0' || name[nr] == '.');
+	return symbol_is_of(name, eval) ||
+	       (symbol_is_of(name, "PyEval_EvalFrameEx") && !module_has_symbol(module, eval));
 }
 
 static void location_resolve_native(struct location_table *table, const struct mapping *mapping,
@@ -109,7 +117,7 @@ static void location_resolve_native(struct location_table *table, const struct m
 	ret->has_symbol = true;
 	ret->symbol = location_text(table, symbol.name);
 	ret->symbol_offset = vaddr - symbol.vaddr;
-	ret->is_eval = symbol_is_eval(symbol.name);
+	ret->is_eval = symbol_is_eval(mapping->module, symbol.name);
 }
 
 /* Keys of different kinds differ: module addresses are even, the others are marked odd. */

@@ -234,6 +234,19 @@ int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret)
 	return module->symbols ? symbol_table_find(module->symbols, vaddr, ret) : -ENOENT;
 }
 
+bool module_has_symbol(struct module *module, const char *name)
+{
+	const struct bundle_module *contents = module_contents(module);
+
+	for (uint32_t i = 0; contents && i < contents->symbols_nr; i++) {
+		const uint32_t at = contents->symbols[i].name;
+
+		if (at < contents->names_nr && strcmp(contents->names + at, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 const struct cfi_table *module_cfi(struct module *module)
 {
 	if (!module->is_cfi_loaded) {

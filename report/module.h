@@ -49,6 +49,9 @@ struct symbol {
  *  without a size ends with its FDE. Return: 0, -ENOENT, -ENOMEM. */
 must_check int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret);
 
+/** Has it a symbol of that name? Looks at all of them. */
+bool module_has_symbol(struct module *module, const char *name);
+
 struct cfi_table;
 /** Its compiled unwind table, or NULL when it has no .eh_frame. Owned by the module. */
 const struct cfi_table *module_cfi(struct module *module);

@@ -31,7 +31,8 @@ static const struct {
     LAYOUT_FIELD(code_version),	 LAYOUT_FIELD(code_file),      LAYOUT_FIELD(code_name),
     LAYOUT_FIELD(code_qualname), LAYOUT_FIELD(code_lines),     LAYOUT_FIELD(unicode_length),
     LAYOUT_FIELD(unicode_state), LAYOUT_FIELD(unicode_ascii),  LAYOUT_FIELD(unicode_compact),
-    LAYOUT_FIELD(bytes_size),	 LAYOUT_FIELD(bytes_data),
+    LAYOUT_FIELD(bytes_size),	 LAYOUT_FIELD(bytes_data),     LAYOUT_FIELD(tstate_interp),
+    LAYOUT_FIELD(tstate_thread),
 };
 
 static int print_ours(int fd, const char *path)
@@ -53,6 +54,7 @@ static int print_ours(int fd, const char *path)
 	printf("our runtime_current %u\n", runtime.layout.runtime_current);
 	printf("our key_vaddr %llu\n", (unsigned long long)runtime.key_vaddr);
 	printf("our current_vaddr %llu\n", (unsigned long long)runtime.current_vaddr);
+	printf("our thread_list_vaddr %llu\n", (unsigned long long)runtime.thread_list_vaddr);
 	printf("our tls_kind %u\n", runtime.tls_kind);
 	printf("our tls_offset %lld\n", (long long)runtime.tls_offset);
 	printf("our tls_module_vaddr %llu\n", (unsigned long long)runtime.tls_module_vaddr);

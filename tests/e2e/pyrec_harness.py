@@ -29,7 +29,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 PYENV_ROOT = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
 MINORS = ["3.11", "3.12", "3.13"]
 # One C evaluation loop for each Python frame; the walk has no anchors there.
-HEAP_FRAME_MINORS = ["3.6", "3.7", "3.8", "3.9", "3.10"]
+HEAP_FRAME_MINORS = ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10"]
 TIMEOUT_SECONDS = 120
 
 
@@ -58,7 +58,8 @@ def find_python(version):
         if not os.path.exists(SYSTEM_PYTHON):
             skip(f"prerequisite {SYSTEM_PYTHON}: not installed")
         return SYSTEM_PYTHON
-    found = glob.glob(os.path.join(PYENV_ROOT, "versions", version + ".*", "bin", "python3"))
+    name = "python2.7" if version == "2.7" else "python3"
+    found = glob.glob(os.path.join(PYENV_ROOT, "versions", version + ".*", "bin", name))
     if not found:
         skip(f"prerequisite CPython {version}: none below {PYENV_ROOT}/versions")
     return max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path)])
@@ -66,7 +67,10 @@ def find_python(version):
 
 def build_extension(python, folder):
     """Compile spinext for one interpreter, with its own headers, into folder."""
-    query = "import sysconfig as s; print(s.get_path('include'), s.get_config_var('EXT_SUFFIX'))"
+    query = (
+        "import sysconfig as s; "
+        "print(s.get_path('include') + ' ' + (s.get_config_var('EXT_SUFFIX') or '.so'))"
+    )
     answer = subprocess.run([python, "-c", query], capture_output=True, text=True, check=True)
     include, suffix = answer.stdout.split()
     if not os.path.exists(os.path.join(include, "Python.h")):

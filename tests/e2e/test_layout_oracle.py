@@ -13,6 +13,8 @@ SOURCES = [
     "tests/e2e/layout_oracle.c",
     "record/layouts.c",
     "record/python_runtime.c",
+    "record/static_variable.c",
+    "record/tls_decode.c",
     "common/elf_file.c",
     "common/bytes.c",
 ]
@@ -57,7 +59,20 @@ IN_GILSTATE = {
     "runtime_key": "_PyRuntimeState.gilstate.autoTSSkey",
     "runtime_current": "_PyRuntimeState.gilstate.tstate_current",
 }
+BYTE_NAMES = {
+    "unicode_length": "PyStringObject.ob_size",
+    "unicode_ascii": "PyStringObject.ob_sval",
+    "bytes_size": "PyStringObject.ob_size",
+    "bytes_data": "PyStringObject.ob_sval",
+}
+NO_UNICODE = ("unicode_state", "unicode_compact")
 QUERIES = {
+    "2.7": {
+        **{field: query for field, query in HEAP_FRAME.items() if field not in NO_UNICODE},
+        **BYTE_NAMES,
+        "tstate_interp": "_ts.interp",
+        "tstate_thread": "_ts.thread_id",
+    },
     "3.6": HEAP_FRAME,
     "3.7": {**HEAP_FRAME, **IN_GILSTATE},
     "3.8": {**HEAP_FRAME, **IN_GILSTATE},
@@ -86,9 +101,12 @@ WITHOUT_FRAMES = {
     "code_version",
     "code_qualname",
 }
+THREAD_LIST = {"tstate_interp", "tstate_thread"}
 TLS_DYNAMIC = 2  # enum pyrec_tls_kind
 # Where the layout has one number for two things: the other one.
 ALSO = {"PyUnicodeObject.data": "unicode_compact"}
+# Numbers that the walk has written out: an entry of 2.7's thread list.
+WRITTEN_OUT = {"key.next": 0, "key.id": 8, "key.value": 24}
 
 
 @pytest.fixture(scope="session")
@@ -128,16 +146,20 @@ def runtime_file(python):
 def test_offsets(minor, oracle):
     path, version = runtime_file(find_python(minor))
     wanted = QUERIES[minor]
-    ours, dwarf = ask(oracle, path, *wanted.values(), *ALSO)
+    also = {} if minor == "2.7" else ALSO
+    written_out = WRITTEN_OUT if minor == "2.7" else {}
+    ours, dwarf = ask(oracle, path, *wanted.values(), *also, *written_out)
     if not dwarf:
         skip(f"prerequisite debug information: none in {path}")
     assert ours["version_hex"] == version
     assert ours["is_walkable"] == 1
-    assert set(dwarf) == {*wanted.values(), *ALSO}, "DWARF did not answer all"
+    assert set(dwarf) == {*wanted.values(), *also, *written_out}, "DWARF did not answer all"
     for field, query in wanted.items():
         assert ours[field] == dwarf[query], f"{field}: {query} is {dwarf[query]}"
-    for query, field in ALSO.items():
+    for query, field in also.items():
         assert ours[field] == dwarf[query], f"{field}: {query} is {dwarf[query]}"
+    for query, number in written_out.items():
+        assert dwarf[query] == number, query
 
 
 def test_every_field_is_asked():
@@ -145,12 +167,13 @@ def test_every_field_is_asked():
     for minor, queries in QUERIES.items():
         unasked = {name for name in layout_field_names() if name not in queries}
         expected = {
+            "2.7": WITHOUT_FRAMES | set(NO_UNICODE),
             "3.11": {"code_version"},
             "3.12": set(),
             "3.13": {"cframe_frame", "cframe_previous"},
         }
         # Where the walk begins to read a code object is its own choice; 3.15 has a base frame.
-        rest = {"code_start", "tstate_base_frame"}
+        rest = {"code_start", "tstate_base_frame"} | (THREAD_LIST if minor != "2.7" else set())
         assert unasked == expected.get(minor, WITHOUT_FRAMES) | rest, minor
 
 
@@ -170,8 +193,7 @@ def module_words(path):
 
 @pytest.mark.parametrize("minor", [*HEAP_FRAME_MINORS, *MINORS, "system"])
 def test_stripped(minor, oracle, tmp_path):
-    """What survives `strip` is enough to find the same things, but for TLS up to 3.11, which has none,
-    and 3.6's key, a local variable."""
+    """What survives `strip` is enough to find the same things, but for TLS up to 3.11, which has none."""
     path, version = runtime_file(find_python(minor))
     stripped = str(tmp_path / os.path.basename(path))
     subprocess.run(["strip", "-s", "-o", stripped, path], check=True, timeout=60)
@@ -182,8 +204,10 @@ def test_stripped(minor, oracle, tmp_path):
     for found in (whole, bare):  # any of them will do
         word = found.pop("tls_module_vaddr")
         assert word in words if found["tls_kind"] == TLS_DYNAMIC else word == 0
-    if minor == "3.6":
-        assert whole.pop("key_vaddr") != 0 and bare.pop("key_vaddr") == 0
     assert bare == whole
+    if version < 0x03000000:
+        assert bare["thread_list_vaddr"] != 0
+    elif version < 0x030F0000:
+        assert bare["key_vaddr"] != 0
     if version >= 0x030C0000:
         assert bare["tls_kind"] != 0

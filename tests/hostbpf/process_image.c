@@ -180,22 +180,23 @@ static int target_parse_line(struct target *target, char *line)
 static void target_exec(const char *python)
 {
 	const char *usr = strstr(python, "/usr/bin/");
+	const char *script = strstr(python, "/python2.7") ? "tests/hostbpf/image_target_2.py"
+							  : "tests/hostbpf/image_target.py";
 	const int root = usr ? (int)(usr - python) : 0;
 	char loader[4096];
 	char libraries[4096];
 	char home[4096];
 
 	if (root) {
-		snprintf(loader, sizeof(loader), "%.*s/usr/lib64/ld-linux-x86-64.so.2", root,
-			 python);
+		snprintf(loader, sizeof(loader),
+			 "%.*s/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", root, python);
 		snprintf(libraries, sizeof(libraries), "%.*s/usr/lib/x86_64-linux-gnu", root,
 			 python);
 		snprintf(home, sizeof(home), "%.*s/usr", root, python);
 		setenv("PYTHONHOME", home, 1);
-		execl(loader, loader, "--library-path", libraries, python,
-		      "tests/hostbpf/image_target.py", NULL);
+		execl(loader, loader, "--library-path", libraries, python, script, NULL);
 	} else {
-		execl(python, python, "tests/hostbpf/image_target.py", NULL);
+		execl(python, python, script, NULL);
 	}
 }
 

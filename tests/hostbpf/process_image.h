@@ -53,7 +53,8 @@ struct target {
 	size_t nr;
 };
 
-/** Run tests/hostbpf/image_target.py and read what it declares. Return: 0 or -errno. */
+/** Run tests/hostbpf/image_target.py (2.7: image_target_2.py) and read what it declares. Return: 0
+ * or -errno. */
 int target_start(const char *python, struct target *ret);
 void target_finish(struct target *target);
 

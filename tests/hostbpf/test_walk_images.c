@@ -53,20 +53,27 @@ struct subject {
 static struct pyrec_frame frames[PYREC_FRAMES_MAX];
 
 static uint32_t subject_walk(const struct subject *subject, uint64_t thread_pointer,
-			     struct walk *walk)
+			     const struct walk_known *known, struct walk *walk)
 {
 	const uint64_t no_regs[PYREC_REGS_MAX] = {0};
 	uint32_t flags = 0;
-	uint64_t tstate = walk_thread_state(&subject->process, thread_pointer, &flags);
+	uint64_t tstate;
 
 	reads_nr = 0;
 	memset(walk, 0, sizeof(*walk));
-	if (!tstate) {
-		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
-		return flags;
+	if (subject->layout.tstate_thread) {
+		walk_begin_listed(walk, &subject->layout, &subject->process, thread_pointer, known,
+				  &flags);
+	} else {
+		tstate = walk_thread_state(&subject->process, thread_pointer, &flags);
+		if (!tstate) {
+			walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+			return flags;
+		}
+		walk_begin(walk, &subject->layout, &subject->process, tstate,
+			   (const __u64 *)no_regs, 0);
 	}
-	walk_begin(walk, &subject->layout, &subject->process, tstate, (const __u64 *)no_regs, 0);
-	for (int i = 0; i < PYREC_FRAMES_MAX; i++)
+	for (int i = 0; i < PYREC_FRAMES_MAX + PYREC_THREADS_MAX; i++)
 		if (walk_step(walk, &subject->layout, frames))
 			break;
 	return flags;
@@ -93,7 +100,7 @@ static void assert_text(const struct pyrec_layout *layout, uint64_t unicode, con
 	nr = walk_text_place(&walk, layout, &start);
 	bytes = process_image_at(image, unicode + start, nr);
 	assert_non_null(bytes);
-	text_append_utf8(&text, bytes, nr, walk_half(&walk, layout->unicode_state) >> 2 & 7);
+	text_append_utf8(&text, bytes, nr, walk_text_unit(&walk, layout));
 	assert_string_equal(strbuf_text(&text), expected);
 }
 
@@ -113,13 +120,14 @@ static void assert_frame(const struct pyrec_layout *layout, const struct pyrec_f
 	assert_int_not_equal(walk_fingerprint(&walk, layout, frame->address, 0), 0);
 }
 
-static void assert_thread(const struct subject *subject, const struct target_thread *thread)
+static void assert_thread(const struct subject *subject, const struct target_thread *thread,
+			  const struct walk_known *known)
 {
 	struct walk walk;
 	size_t at = 0;
 
 	/* Each waits without the GIL. */
-	assert_int_equal(subject_walk(subject, thread->thread_pointer, &walk),
+	assert_int_equal(subject_walk(subject, thread->thread_pointer, known, &walk),
 			 PYREC_SAMPLE_GIL_KNOWN);
 	assert_int_equal(walk.status, PYREC_WALK_COMPLETE);
 	for (uint32_t i = 0; i < walk.nr; i++) {
@@ -132,6 +140,29 @@ static void assert_thread(const struct subject *subject, const struct target_thr
 	/* The root of every thread is an activation of the evaluation loop. */
 	if (!subject->layout.is_heap_frame)
 		assert_int_equal(frames[walk.nr - 1].instr, PYREC_INSTR_ENTRY);
+}
+
+/* 2.7: what is known of a thread saves the search, unless it is of another thread or time. */
+static void assert_known(const struct subject *subject, const struct target_thread *thread,
+			 const struct target_thread *other)
+{
+	struct walk_known known = {0};
+	struct walk walk;
+
+	subject_walk(subject, thread->thread_pointer, &known, &walk);
+	assert_true(reads_nr > 5); /* it was searched for */
+	known.tstate = walk.tstate;
+	known.interp = object_word(walk.tstate, subject->layout.tstate_interp);
+	assert_int_equal(walk_known_state(&known, &subject->layout, thread->thread_pointer),
+			 walk.tstate);
+	assert_thread(subject, thread, &known);
+	assert_thread(subject, other, &known);
+	known.interp += 8;
+	assert_int_equal(walk_known_state(&known, &subject->layout, thread->thread_pointer), 0);
+	assert_thread(subject, thread, &known);
+	/* Not the pointer of any thread with a state. */
+	subject_walk(subject, thread->thread_pointer + 8, &known, &walk);
+	assert_int_equal(walk.status, PYREC_WALK_NO_THREAD_STATE);
 }
 
 static uint64_t vaddr_in(const struct process_image *whole, uint64_t vaddr)
@@ -156,6 +187,7 @@ static int subject_create(const char *python, struct subject *ret)
 	    .tls_module_address = ret->image.runtime_bias + ret->image.runtime->tls_module_vaddr,
 	    .current_address = vaddr_in(&ret->image, ret->image.runtime->current_vaddr),
 	    .key_address = vaddr_in(&ret->image, ret->image.runtime->key_vaddr),
+	    .thread_list = vaddr_in(&ret->image, ret->image.runtime->thread_list_vaddr),
 	    .flags = (ret->image.runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0) |
 		     (ret->image.runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0),
 	};
@@ -189,8 +221,10 @@ static void interpreters_find(glob_t *ret)
 
 	memset(ret, 0, sizeof(*ret));
 	interpreters_add(ret, "/usr/bin", "python3.1[0-5]");
+	interpreters_add(ret, root, "versions/2.7.*/bin/python2.7");
 	interpreters_add(ret, root, "versions/3.[6-9].*/bin/python3");
 	interpreters_add(ret, root, "versions/3.1[0-5].*/bin/python3");
+	interpreters_add(ret, trees, "*/usr/bin/python2.7");
 	interpreters_add(ret, trees, "*/usr/bin/python3.1[1-5]");
 	interpreters_add(ret, trees, "*/usr/bin/python3.1[1-5]d");
 }
@@ -198,6 +232,7 @@ static void interpreters_find(glob_t *ret)
 /* Threads without the GIL: recursion, generators, C callbacks, wide names, 3,900 frames. */
 static void test_frames_are_the_interpreters_own(void **state)
 {
+	const struct walk_known nothing = {0};
 	glob_t pythons;
 
 	(void)state;
@@ -208,9 +243,12 @@ static void test_frames_are_the_interpreters_own(void **state)
 
 		print_message("  %s\n", pythons.gl_pathv[i]);
 		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
-		assert_int_equal(subject.target.nr, 6);
+		assert_int_equal(subject.target.nr, subject.layout.tstate_thread ? 7 : 6);
 		for (size_t thread = 0; thread < subject.target.nr; thread++)
-			assert_thread(&subject, &subject.target.threads[thread]);
+			assert_thread(&subject, &subject.target.threads[thread], &nothing);
+		if (subject.layout.tstate_thread)
+			assert_known(&subject, &subject.target.threads[0],
+				     &subject.target.threads[1]);
 		subject_destroy(&subject);
 	}
 	globfree(&pythons);
@@ -237,13 +275,14 @@ static uint64_t damage(uint64_t old, unsigned int *seed)
 static void damaged_walk(const struct subject *subject, const struct target_thread *thread,
 			 unsigned int *seed)
 {
+	const struct walk_known nothing = {0};
 	struct walk walk;
 	uint64_t address;
 	uint8_t *bytes;
 	uint64_t old;
 	uint64_t new;
 
-	subject_walk(subject, thread->thread_pointer, &walk);
+	subject_walk(subject, thread->thread_pointer, &nothing, &walk);
 	address = reads[(size_t)rand_r(seed) % reads_nr] + 8 * (uint64_t)(rand_r(seed) % 9);
 	bytes = process_image_at(&subject->image, address, 8);
 	if (!bytes)
@@ -251,7 +290,7 @@ static void damaged_walk(const struct subject *subject, const struct target_thre
 	memcpy(&old, bytes, 8);
 	new = damage(old, seed);
 	memcpy(bytes, &new, 8);
-	subject_walk(subject, thread->thread_pointer, &walk);
+	subject_walk(subject, thread->thread_pointer, &nothing, &walk);
 	assert_in_range(walk.nr, 0, PYREC_FRAMES_MAX);
 	assert_in_range(walk.status, PYREC_WALK_COMPLETE, PYREC_WALK_NO_THREAD_STATE);
 	for (uint32_t i = 0; i < walk.nr; i++)

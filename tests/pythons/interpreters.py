@@ -16,7 +16,8 @@ import pyrec_harness as harness
 # Prints what it is and waits, so that its mappings can be looked at. Any version understands it.
 SELF = """
 import sys, sysconfig
-words = [sys.version.split()[0], "debug" if hasattr(sys, "gettotalrefcount") else "",
+kinds = [("debug", "gettotalrefcount"), ("trace refs", "getobjects")]
+words = [sys.version.split()[0], ", ".join(kind for kind, mark in kinds if hasattr(sys, mark)),
          sysconfig.get_path("include"), sysconfig.get_config_var("EXT_SUFFIX") or ".so",
          "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""]
 print("|".join(words))
@@ -110,8 +111,8 @@ def candidates(trees):
         for path in glob.glob(f"{tree}/usr/bin/python[23].*") + glob.glob(
             f"{tree}/usr/local/bin/python*"
         ):
-            # A debug build is python3.11d; python3.11-dbg is a link to it.
-            if re.search(r"/python\d\.\d+d?$", path) and not os.path.islink(path):
+            # A debug build is python3.11d, to which python3.11-dbg is a link; 2.7's is python2.7-dbg.
+            if re.search(r"/python\d\.\d+(d|-dbg)?$", path) and not os.path.islink(path):
                 yield Interpreter(path[len(tree) :], tree)
 
 

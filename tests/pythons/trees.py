@@ -18,6 +18,7 @@ import debian_archive
 
 # Suite -> minor versions to take from it, where it has them. FLAVOURS are Debian's packages.
 SUITES = {
+    "bullseye": ["2.7", "2.7-dbg", "3.9"],
     "bookworm": ["3.11-dbg"],
     "trixie": ["3.13", "3.13-dbg"],
     "sid": ["3.13", "3.14", "3.15", "3.14-dbg", "3.15-dbg"],
@@ -26,7 +27,7 @@ SUITES = {
 FORM = "1"
 # What a merged /usr needs; the package that has these links has scripts to run, too.
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
-EMBEDDER = "int Py_BytesMain(int, char **); int main(int n, char **v) { return Py_BytesMain(n, v); }"
+EMBEDDER = "int MAIN(int, char **); int main(int n, char **v) { return MAIN(n, v); }"
 
 
 def cache_folder():
@@ -51,6 +52,7 @@ def build_embedder(tree, minor):
     program.parent.mkdir(parents=True, exist_ok=True)
     # The library's own needs are the tree's, not this machine's.
     options = ["-O2", "-Wl,--unresolved-symbols=ignore-in-shared-libs"]
+    options.append("-DMAIN=" + ("Py_Main" if minor == "2.7" else "Py_BytesMain"))
     command = ["gcc", "-x", "c", "-", "-x", "none", *options, "-o", program, library]
     subprocess.run(command, input=EMBEDDER, text=True, check=True, timeout=60)
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What a target says about its own stacks, in words that tests/e2e/declared_stacks.py checks.
 
-A target prints JSON lines. {"stacks": …} comes before the work, {"windows": …} after it, because a
+A target prints JSON lines. {"stacks": ...} comes before the work, {"windows": ...} after it, because a
 window's end is known only then. Times are CLOCK_MONOTONIC in ns, the clock of the recording.
 
 A stack is a list of frames, root first:
@@ -13,6 +13,7 @@ one before it. Above the last frame such frames are always allowed.
 """
 
 import dis
+import io
 import json
 import os
 import sys
@@ -30,14 +31,33 @@ def line_at(code, lasti):
     return lines[-1] if lines else None
 
 
-# A builtin, so that asking for the time adds no frame of Python. 3.6 has it in seconds only.
-monotonic = getattr(time, "monotonic_ns", time.monotonic)
-SECOND = 10**9 if hasattr(time, "monotonic_ns") else 1
+def monotonic_of_c():
+    """CLOCK_MONOTONIC in seconds, for 2.7, which has no name for it."""
+    import ctypes
+
+    pair = (ctypes.c_long * 2)()
+    ctypes.CDLL(None).clock_gettime(1, pair)
+    return pair[0] + pair[1] / 1e9
+
+
+# A builtin, so that asking for the time adds no frame of Python. 3.6 has it in seconds only, 2.7 has
+# the time of day.
+if hasattr(time, "monotonic_ns"):
+    monotonic, SECOND, OFFSET = time.monotonic_ns, 10**9, 0
+elif hasattr(time, "monotonic"):
+    monotonic, SECOND, OFFSET = time.monotonic, 1, 0
+else:
+    monotonic, SECOND = time.time, 1
+    OFFSET = max(monotonic_of_c() - time.time() for _ in range(100))
+
+
+# CPU time of this process, in seconds; a builtin, too.
+cpu_seconds = getattr(time, "process_time", None) or time.clock
 
 
 def in_ns(moment):
     """What monotonic() returned, in ns: the clock of the recording."""
-    return int(moment * (10**9 // SECOND))
+    return int((moment + OFFSET) * (10**9 // SECOND))
 
 
 def native_id():
@@ -104,7 +124,7 @@ def lines_between(code, first, last):
 
 def marked_lines(code):
     """Lines of code from the one that ends in '# window begins' to that in '# window ends'."""
-    with open(code.co_filename, encoding="utf-8") as source:
+    with io.open(code.co_filename, encoding="utf-8") as source:
         text = source.read().splitlines()
     inside = range(code.co_firstlineno, len(text) + 1)
     first = next(n for n in inside if text[n - 1].endswith("# window begins"))

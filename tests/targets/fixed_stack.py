@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""One fixed stack: <module>, f1 … f20, two C functions, a callback that spins for argv[1] seconds.
+"""One fixed stack: <module>, f1 to f20, two C functions, a callback that spins for argv[1] seconds.
 
 argv[2] is the folder of the built spinext module.
 """
 
 import sys
-import time
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, cpu_seconds, in_ns, monotonic
 
 sys.path.insert(0, sys.argv[2])
 import spinext  # noqa: E402
@@ -135,4 +134,4 @@ def callback():
 
 
 f1()
-declared.emit(windows=[[0, begin, end] for begin, end in windows], cpu_s=time.process_time())
+declared.emit(windows=[[0, begin, end] for begin, end in windows], cpu_s=cpu_seconds())

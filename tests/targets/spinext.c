@@ -10,7 +10,6 @@
 
 PyObject *ext_inner(PyObject *callback);
 PyObject *ext_call(PyObject *module, PyObject *callback);
-PyMODINIT_FUNC PyInit_spinext(void);
 
 OWN_FRAME PyObject *ext_inner(PyObject *callback)
 {
@@ -28,6 +27,19 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+#if PY_MAJOR_VERSION < 3
+
+PyMODINIT_FUNC initspinext(void);
+
+PyMODINIT_FUNC initspinext(void)
+{
+	Py_InitModule("spinext", methods);
+}
+
+#else
+
+PyMODINIT_FUNC PyInit_spinext(void);
+
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, .m_name = "spinext", .m_size = -1,
 					.m_methods = methods};
 
@@ -35,3 +47,5 @@ PyMODINIT_FUNC PyInit_spinext(void)
 {
 	return PyModule_Create(&definition);
 }
+
+#endif

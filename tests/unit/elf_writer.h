@@ -20,8 +20,9 @@ enum { ELF_WRITER_BASE = 0x400000, ELF_WRITER_SECTIONS_MAX = 16, ELF_WRITER_HEAD
 struct elf_writer {
 	uint16_t type; /* ET_DYN or ET_EXEC */
 	uint16_t machine;
-	Elf64_Phdr tls;	 /* p_type 0: none */
-	Elf64_Phdr note; /* the same */
+	uint32_t load_flags; /* PF_* of the one load segment */
+	Elf64_Phdr tls;	     /* p_type 0: none */
+	Elf64_Phdr note;     /* the same */
 	Elf64_Shdr sections[ELF_WRITER_SECTIONS_MAX];
 	uint32_t sections_nr;
 	struct strbuf body; /* of the whole file, headers left blank */
@@ -37,7 +38,8 @@ static inline uint64_t elf_writer_base(const struct elf_writer *writer)
 
 static inline void elf_writer_init(struct elf_writer *writer, uint16_t type)
 {
-	*writer = (struct elf_writer){.type = type, .machine = EM_X86_64, .sections_nr = 1};
+	*writer = (struct elf_writer){
+	    .type = type, .machine = EM_X86_64, .load_flags = PF_R | PF_X, .sections_nr = 1};
 	strbuf_append_zeros(&writer->body, ELF_WRITER_HEAD_BYTES);
 	strbuf_append_zeros(&writer->section_names, 1);
 	strbuf_append_zeros(&writer->symbols, sizeof(Elf64_Sym));
@@ -158,7 +160,7 @@ static inline void elf_writer_finish(struct elf_writer *writer, uint32_t symbols
 	    .e_phnum = 3,
 	    .e_shentsize = sizeof(Elf64_Shdr),
 	};
-	Elf64_Phdr load = {.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_align = 4096};
+	Elf64_Phdr load = {.p_type = PT_LOAD, .p_flags = writer->load_flags, .p_align = 4096};
 	Elf64_Shdr *names;
 
 	elf_writer_tables(writer, symbols_type);

@@ -114,9 +114,34 @@ static void test_utf8_rows(void **state)
 	}
 }
 
+/* 2.7: bytes of an encoding that nobody knows. */
+static void test_byte_names(void **state)
+{
+	static const struct {
+		const char *bytes;
+		const char *text;
+	} rows[] = {
+	    {"", ""},
+	    {"plain", "plain"},
+	    {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+	    {"gr\xfc\xdf.py", "gr\\xfc\\xdf.py"},	      /* Latin-1 */
+	    {"a\xe2\x82", "a\\xe2\\x82"},		      /* cut off */
+	    {"\xed\xa0\x80\xff\n", "\\xed\\xa0\\x80\\xff\n"}, /* a surrogate */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		auto_strbuf struct strbuf out = {0};
+
+		text_append_utf8(&out, (const uint8_t *)rows[i].bytes, strlen(rows[i].bytes),
+				 PYREC_TEXT_IS_BYTES);
+		assert_string_equal(strbuf_text(&out), rows[i].text);
+	}
+}
+
 static void test_utf8_damaged(void **state)
 {
-	static const uint32_t units[] = {0, 3, 5, 7, 8, 0x80000000, UINT32_MAX};
+	static const uint32_t units[] = {0, 3, 5, 7, 9, 0x80000000, UINT32_MAX};
 	static const uint8_t bytes[64] = {'a'};
 	auto_strbuf struct strbuf out = {0};
 
@@ -347,12 +372,13 @@ static void test_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_utf8_of_all),	 cmocka_unit_test(test_utf8_rows),
-	    cmocka_unit_test(test_utf8_damaged), cmocka_unit_test(test_ascii),
-	    cmocka_unit_test(test_kinds),	 cmocka_unit_test(test_long),
-	    cmocka_unit_test(test_only_wanted),	 cmocka_unit_test(test_stale),
-	    cmocka_unit_test(test_damaged_text), cmocka_unit_test(test_damaged_lines),
-	    cmocka_unit_test(test_unreadable),	 cmocka_unit_test(test_gone),
+	    cmocka_unit_test(test_utf8_of_all),	  cmocka_unit_test(test_utf8_rows),
+	    cmocka_unit_test(test_byte_names),	  cmocka_unit_test(test_utf8_damaged),
+	    cmocka_unit_test(test_ascii),	  cmocka_unit_test(test_kinds),
+	    cmocka_unit_test(test_long),	  cmocka_unit_test(test_only_wanted),
+	    cmocka_unit_test(test_stale),	  cmocka_unit_test(test_damaged_text),
+	    cmocka_unit_test(test_damaged_lines), cmocka_unit_test(test_unreadable),
+	    cmocka_unit_test(test_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

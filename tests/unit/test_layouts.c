@@ -87,6 +87,22 @@ static void test_heap_frames(void **state)
 	}
 }
 
+static void test_2_7(void **state)
+{
+	struct python_layout layout;
+
+	(void)state;
+	assert_int_equal(python_layout_find(0x020712f0, NULL, 0, &layout), 0);
+	assert_true(layout.walk.is_heap_frame && layout.walk.has_byte_names);
+	assert_true(layout.has_thread_list && !layout.has_plain_key);
+	assert_int_equal(layout.walk.frame_instr, 120);
+	assert_int_equal(layout.walk.instr_shift, 0);
+	assert_int_equal(layout.walk.code_qualname, 0);
+	/* Not a byte behind the object, which has 128. */
+	assert_true(layout.walk.code_lines + 8 <= layout.walk.code_start + 96);
+	assert_true(layout.walk.code_start + 96 <= 128);
+}
+
 static void test_3_13(void **state)
 {
 	uint8_t offsets[DEBUG_OFFSETS_BYTES];
@@ -214,12 +230,12 @@ static void test_3_13_is_told(void **state)
 static void test_unknown(void **state)
 {
 	static const uint32_t versions[] = {
-	    0x02071200 | 0xf0,			       /* 2.7.18 */
-	    0x030a00c1,				       /* 3.10.0rc1 */
-	    0x031000f0,				       /* 3.16.0 */
-	    0x040b00f0,	       0,	   0x030b00a7, /* 3.11.0a7 */
-	    0x030b00b1,	       0x030b00c2, 0x030b0000, /* from a name: level 0 */
-	    0x030c0000,	       0x030d00a1, 0x030d00b4, 0x030d00c3, 0xffffffff,
+	    0x020612f0, 0x020710c1,		/* 2.6.18, 2.7.16rc1 */
+	    0x030a00c1,				/* 3.10.0rc1 */
+	    0x031000f0,				/* 3.16.0 */
+	    0x040b00f0, 0,	    0x030b00a7, /* 3.11.0a7 */
+	    0x030b00b1, 0x030b00c2, 0x030b0000, /* from a name: level 0 */
+	    0x030c0000, 0x030d00a1, 0x030d00b4, 0x030d00c3, 0xffffffff,
 	};
 	uint8_t offsets[DEBUG_OFFSETS_BYTES];
 	struct python_layout layout;
@@ -322,13 +338,13 @@ static void test_version_format(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_heap_frames),	   cmocka_unit_test(test_3_11),
-	    cmocka_unit_test(test_3_12),	   cmocka_unit_test(test_3_13),
-	    cmocka_unit_test(test_3_14),	   cmocka_unit_test(test_3_15),
-	    cmocka_unit_test(test_forms_differ),   cmocka_unit_test(test_3_13_is_told),
-	    cmocka_unit_test(test_unknown),	   cmocka_unit_test(test_free_threaded),
-	    cmocka_unit_test(test_damaged),	   cmocka_unit_test(test_short),
-	    cmocka_unit_test(test_version_format),
+	    cmocka_unit_test(test_heap_frames),	  cmocka_unit_test(test_2_7),
+	    cmocka_unit_test(test_3_11),	  cmocka_unit_test(test_3_12),
+	    cmocka_unit_test(test_3_13),	  cmocka_unit_test(test_3_14),
+	    cmocka_unit_test(test_3_15),	  cmocka_unit_test(test_forms_differ),
+	    cmocka_unit_test(test_3_13_is_told),  cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_free_threaded), cmocka_unit_test(test_damaged),
+	    cmocka_unit_test(test_short),	  cmocka_unit_test(test_version_format),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

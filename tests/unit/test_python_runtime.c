@@ -234,6 +234,83 @@ static void test_old_versions(void **state)
 	assert_false(runtime.is_walkable);
 }
 
+/* Py_TRACE_REFS changes every object; such a build is named but not walked. */
+static void test_trace_refs(void **state)
+{
+	for (int has_symbol = 0; has_symbol < 2; has_symbol++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, ET_DYN);
+		elf_writer_section(&writer, ".rodata", SHT_PROGBITS, "2.7.18", 7);
+		elf_writer_object(&writer, "_PyThreadState_Current", 0x180, 8);
+		elf_writer_function(&writer, "PyEval_EvalFrameEx", 0x100, 16);
+		if (has_symbol)
+			elf_writer_function(&writer, "_Py_AddToAllObjects", 0x110, 16);
+		assert_int_equal(detect(&writer, SHT_DYNSYM, "python2.7-dbg", &runtime), 0);
+		assert_int_equal(runtime.version_hex, 0x020712f0);
+		assert_int_equal(runtime.is_walkable, !has_symbol);
+	}
+	(void)state;
+}
+
+/* Static variables of 2.7 and 3.6, as machine code tells them where their names are gone. */
+static const struct {
+	const char *version;
+	const char *function;
+	const char *code;
+	size_t nr;
+	uint32_t load_flags;
+	int64_t from_code; /* of the variable; 0: not found */
+} static_rows[] = {
+    /* cmpq $0,x(%rip); je; mov 0x1000(%rip),%edi; jmp */
+    {"3.6.15", "PyGILState_GetThisThreadState",
+     "\x48\x83\x3d\x10\x00\x00\x00\x00\x74\x0b\x8b\x3d\x40\x00\x00\x00\xe9", 17, PF_W, 16 + 0x40},
+    /* -O0: mov x(%rip),%rax; test; jne; mov 0x40(%rip),%eax */
+    {"3.6.15", "PyGILState_GetThisThreadState",
+     "\x48\x8b\x05\x10\x00\x00\x00\x48\x85\xc0\x75\x07\x8b\x05\x40\x00\x00\x00\x89\xc7", 20, PF_W,
+     18 + 0x40},
+    {"3.6.15", "PyGILState_GetThisThreadState", "\x31\xc0\xc3", 3, PF_W, 0},
+    /* push; push; sub; lea 0x40(%rip),%rbx */
+    {"2.7.18", "PyThread_ReInitTLS", "\x55\x53\x48\x83\xec\x08\x48\x8d\x1d\x40\x00\x00\x00", 13,
+     PF_W, 13 + 0x40},
+    /* lea 0x40(%rip),%r12 */
+    {"2.7.18", "PyThread_ReInitTLS", "\x55\x4c\x8d\x25\x40\x00\x00\x00", 8, PF_W, 8 + 0x40},
+    /* of what cannot be written; cut off */
+    {"2.7.18", "PyThread_ReInitTLS", "\x55\x4c\x8d\x25\x40\x00\x00\x00", 8, 0, 0},
+    {"2.7.18", "PyThread_ReInitTLS", "\x55\x4c\x8d\x25\x40\x00\x00", 7, PF_W, 0},
+    /* beyond the segment */
+    {"2.7.18", "PyThread_ReInitTLS", "\x55\x4c\x8d\x25\x00\x00\x00\x40", 8, PF_W, 0},
+};
+
+static void test_static_variables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < array_size(static_rows); i++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+		uint64_t code;
+		uint64_t found;
+
+		elf_writer_init(&writer, ET_DYN);
+		writer.load_flags |= static_rows[i].load_flags;
+		code = elf_writer_section(&writer, ".text", SHT_PROGBITS, static_rows[i].code,
+					  static_rows[i].nr);
+		elf_writer_section(&writer, ".rodata", SHT_PROGBITS, static_rows[i].version, 7);
+		elf_writer_object(&writer, "_PyThreadState_Current", 0x180, 8);
+		elf_writer_function(&writer, "PyEval_EvalFrameEx", 0x100, 16);
+		elf_writer_function(&writer, static_rows[i].function, code, static_rows[i].nr);
+		assert_int_equal(detect(&writer, SHT_DYNSYM, "uwsgi", &runtime), 0);
+		assert_true(runtime.is_walkable);
+		assert_int_equal(runtime.current_vaddr, 0x180);
+		found = runtime.layout.has_thread_list ? runtime.thread_list_vaddr
+						       : runtime.key_vaddr;
+		assert_int_equal(found, static_rows[i].from_code
+					    ? code + (uint64_t)static_rows[i].from_code
+					    : 0);
+	}
+}
+
 static void test_names(void **state)
 {
 	static const struct {
@@ -583,6 +660,8 @@ int main(void)
 	    cmocka_unit_test(test_contradiction),
 	    cmocka_unit_test(test_no_bytes),
 	    cmocka_unit_test(test_old_versions),
+	    cmocka_unit_test(test_trace_refs),
+	    cmocka_unit_test(test_static_variables),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_tls_static_symbol),
 	    cmocka_unit_test(test_tls_static_damaged),
