@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Our line table decoders against the interpreters themselves: every instruction of every code object
-of each standard library, columns included where the version has them. And decoders with one mistake
-each, which must not pass. `make check-lines` does the first with unpacked interpreters, too."""
+of each standard library and of made tables, columns included where the version has them. And decoders
+with one mistake each, which must not pass. `make check-lines` does the first with unpacked
+interpreters, too."""
 
 import glob
 import os
@@ -22,6 +23,7 @@ MUTANTS = {
     "no line is a jump in 3.10": ("3.10", "line_delta != INT8_MIN", "true"),
     "no jump is no line": ("3.10", "line_delta != INT8_MIN", "line_delta != INT8_MIN && line_delta"),
     "no line resets": ("3.12", "return LINE_POSITION_NONE;", "return decoder->line = 1, LINE_POSITION_NONE;"),
+    "short numbers": ("3.12", "shift <= 30", "shift <= 6"),
     "svarint without sign": ("3.11", "value & 1 ? -magnitude", "value & 2 ? -magnitude"),
     "line deltas of 1 and 2": ("3.13", "line += kind - LINE_ENTRY_ONE_LINE0", "line += 1"),
     "short columns": ("3.13", "kind * 8 + (columns >> 4)", "kind * 4 + (columns >> 4)"),
