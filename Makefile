@@ -246,4 +246,5 @@ help:
 clean:
 	$(Q)rm -rf build pyrec
 
--include $(OBJECTS:.o=.d) $(O)/pyrec.d $(UNIT_TESTS:%=%.d) $(HOSTBPF_TESTS:%=%.d) $(FUZZERS:%=%.d)
+-include $(OBJECTS:.o=.d) $(O)/pyrec.d $(UNIT_TESTS:%=%.d) $(HOSTBPF_TESTS:%=%.d) $(FUZZERS:%=%.d) \
+	$(wildcard $(O)/tests/native/*.d)

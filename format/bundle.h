@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/strbuf.h"
+#include "common/file_identity.h"
 
 struct bundle_segment { /* PT_LOAD */
 	uint64_t file_offset;
@@ -39,7 +40,8 @@ struct bundle_symbol { /* STT_FUNC or STT_GNU_IFUNC, sorted by (vaddr, index) */
 
 struct bundle_module {
 	uint8_t build_id[20];
-	uint8_t build_id_nr;	 /* 0: none, then match by path */
+	uint8_t build_id_nr; /* 0: none, then match by path and identity */
+	struct file_identity identity;
 	const char *path;	 /* as the memory map names it; "[vdso]" */
 	bool is_executable_type; /* ET_EXEC: addresses are not relocated */
 	const struct bundle_segment *segments;
@@ -82,6 +84,7 @@ struct bundle_entry {
 	uint8_t build_id[20];
 	uint8_t build_id_nr;
 	const char *path;
+	struct file_identity identity; /* inode 0: the file tells none */
 	uint64_t packed_bytes;
 };
 
@@ -90,6 +93,9 @@ struct bundle_entry bundle_module_entry(const struct bundle *bundle, uint32_t in
 /** By build id when @build_id_nr, else by path. Return: index or -ENOENT. */
 int64_t bundle_find(const struct bundle *bundle, const uint8_t *build_id, uint8_t build_id_nr,
 		    const char *path);
+/** One without a build id by path and, where both are known, identity. Return: the same. */
+int64_t bundle_find_file(const struct bundle *bundle, const char *path,
+			 const struct file_identity *identity);
 /** Unpack one; owned by @bundle until bundle_close(). Return: 0, -EBADMSG, -ENOMEM. */
 must_check int bundle_load(struct bundle *bundle, uint32_t index, const struct bundle_module **ret);
 

@@ -11,6 +11,7 @@
 enum {
 	SEGMENT_BYTES_MIN = 5,
 	SYMBOL_BYTES_MIN = 4,
+	IDENTITY_BYTES = 16,
 };
 
 struct bundle_slot { /* one module */
@@ -49,6 +50,11 @@ static int slot_add(struct bundle *bundle, struct bytes_cursor *head,
 	slot.entry.build_id_nr = bytes_get_u8(head);
 	build_id = bytes_take(head, sizeof(slot.entry.build_id));
 	path = bytes_get_string(head, &path_nr);
+	if (bytes_left(head) >= IDENTITY_BYTES) { /* older files have none */
+		slot.entry.identity.device_major = bytes_get_u32(head);
+		slot.entry.identity.device_minor = bytes_get_u32(head);
+		slot.entry.identity.inode = bytes_get_u64(head);
+	}
 	if (head->failed || slot.entry.build_id_nr > sizeof(slot.entry.build_id))
 		return -EBADMSG;
 	memcpy(slot.entry.build_id, build_id, slot.entry.build_id_nr);
@@ -201,13 +207,27 @@ struct bundle_entry bundle_module_entry(const struct bundle *bundle, uint32_t in
 int64_t bundle_find(const struct bundle *bundle, const uint8_t *build_id, uint8_t build_id_nr,
 		    const char *path)
 {
+	if (!build_id_nr)
+		return bundle_find_file(bundle, path, &(struct file_identity){0});
 	for (size_t i = 0; i < bundle->slots.nr; i++) {
 		const struct bundle_entry *entry = &bundle->slots.items[i].entry;
 
-		if (entry->build_id_nr != build_id_nr)
-			continue;
-		if (build_id_nr ? memcmp(entry->build_id, build_id, build_id_nr) == 0
-				: strcmp(entry->path, path) == 0)
+		if (entry->build_id_nr == build_id_nr &&
+		    memcmp(entry->build_id, build_id, build_id_nr) == 0)
+			return (int64_t)i;
+	}
+	return -ENOENT;
+}
+
+int64_t bundle_find_file(const struct bundle *bundle, const char *path,
+			 const struct file_identity *identity)
+{
+	for (size_t i = 0; i < bundle->slots.nr; i++) {
+		const struct bundle_entry *entry = &bundle->slots.items[i].entry;
+
+		if (!entry->build_id_nr && strcmp(entry->path, path) == 0 &&
+		    (!entry->identity.inode || !identity->inode ||
+		     file_identity_is_same(&entry->identity, identity)))
 			return (int64_t)i;
 	}
 	return -ENOENT;

@@ -158,6 +158,9 @@ int bundle_add_module(struct strbuf *out, const struct bundle_module *module)
 	strbuf_append(&head, module->build_id, module->build_id_nr);
 	strbuf_append_zeros(&head, sizeof(module->build_id) - module->build_id_nr);
 	strbuf_append_string(&head, module->path, strlen(module->path));
+	strbuf_append_u32(&head, module->identity.device_major);
+	strbuf_append_u32(&head, module->identity.device_minor);
+	strbuf_append_u64(&head, module->identity.inode);
 	strbuf_append_u8(&body, module->is_executable_type);
 	segments_append(&body, module);
 	section_append(&body, &module->eh_frame);

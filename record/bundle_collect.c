@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/elf_file.h"
+#include "common/intern.h"
 #include "format/bundle.h"
 #include "format/module_contents.h"
 #include "record/kernel_symbols.h"
@@ -11,16 +12,21 @@
 struct collection {
 	struct strbuf *out;
 	struct bundle_summary *summary;
+	struct intern build_ids; /* of those that are in it */
 };
 
-static int module_add(struct collection *collection, const struct elf_file *elf, const char *path)
+static int module_add(struct collection *collection, const struct elf_file *elf, const char *path,
+		      const struct file_identity *identity)
 {
 	struct module_contents *contents;
+	struct bundle_module module;
 	int error = module_contents_read(elf, path, &contents);
 
 	if (error)
 		return error;
-	error = bundle_add_module(collection->out, module_contents_get(contents));
+	module = *module_contents_get(contents);
+	module.identity = *identity;
+	error = bundle_add_module(collection->out, &module);
 	module_contents_destroy(contents);
 	collection->summary->modules_nr += !error;
 	return error;
@@ -30,17 +36,24 @@ static int file_add(void *context, struct mapped_file *file)
 {
 	struct collection *collection = context;
 	struct elf_file *elf;
+	uint32_t id;
 	int error;
 
 	if (!file->is_used)
 		return 0;
+	if (file->build_id_nr &&
+	    intern_find(&collection->build_ids, file->build_id, file->build_id_nr, &id))
+		return 0; /* the same file in another container */
 	error = file->fd >= 0 ? elf_file_open(file->fd, &elf) : -ENOENT;
 	if (error) {
 		collection->summary->unreadable_nr++;
 		return error == -ENOMEM ? error : 0;
 	}
-	error = module_add(collection, elf, file->path);
+	error = module_add(collection, elf, file->path, &file->identity);
 	elf_file_close(elf);
+	if (!error && file->build_id_nr)
+		error = intern_bytes(&collection->build_ids, file->build_id, file->build_id_nr,
+				     &id);
 	if (error == -EINVAL) { /* a crafted file costs its own symbols, nobody else's */
 		collection->summary->unreadable_nr++;
 		return 0;
@@ -55,7 +68,7 @@ static int vdso_add(struct collection *collection)
 
 	if (error)
 		return error == -ENOMEM ? error : 0;
-	error = module_add(collection, elf, "[vdso]");
+	error = module_add(collection, elf, "[vdso]", &(struct file_identity){0});
 	elf_file_close(elf);
 	return error;
 }
@@ -69,6 +82,7 @@ int bundle_collect(struct mapped_files *files, const struct address_set *kernel_
 	*ret = (struct bundle_summary){0};
 	if (!error)
 		error = mapped_files_visit(files, file_add, &collection);
+	intern_deinit(&collection.build_ids);
 	if (!error)
 		error = vdso_add(&collection);
 	if (!error)

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "common/hash.h"
 #include "common/vec.h"
@@ -16,9 +15,7 @@ enum { FAILURES_MAX = 16 }; /* to open one file, before it is left alone */
 
 /* How a memory map identifies a file. Inodes are reused: the path tells most of those apart. */
 struct file_key {
-	uint64_t inode;
-	uint32_t device_major;
-	uint32_t device_minor;
+	struct file_identity identity;
 	uint64_t path_hash;
 };
 
@@ -72,56 +69,17 @@ struct file_place {
 	uint32_t pid;
 	uint64_t start;
 	uint64_t end;
-	uint32_t device_major;
-	uint32_t device_minor;
-	uint64_t inode;
+	struct file_identity identity;
 	const char *path;
 	bool is_deleted;
 };
-
-static bool map_is_of_place(const struct proc_map *map, const struct file_place *place)
-{
-	return map->device_major == place->device_major &&
-	       map->device_minor == place->device_minor && map->inode == place->inode;
-}
-
-/*
- * Does a mapping of @fd show the same device and inode as that of @place? Where a file system
- * tells stat(2) others than the memory map (overlayfs, btrfs), only a memory map can be compared.
- */
-static bool file_maps_like(int fd, const struct file_place *place)
-{
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *mapped = mmap(NULL, page, PROT_READ, MAP_PRIVATE, fd, 0);
-	auto_free char *text = NULL;
-	bool is_same = false;
-	char *line, *rest;
-	size_t nr;
-
-	if (mapped == MAP_FAILED)
-		return false;
-	rest = proc_file_read("/proc/self/maps", &text, &nr) ? NULL : text;
-	while (!is_same && (line = strsep(&rest, "\n")) != NULL) {
-		struct proc_map map;
-
-		is_same = proc_map_parse(line, &map) == 0 && map.start <= (uintptr_t)mapped &&
-			  (uintptr_t)mapped < map.end && map_is_of_place(&map, place);
-	}
-	munmap(mapped, page);
-	return is_same;
-}
 
 /* The file of that path, unless another one has taken the path since (an upgrade). */
 static int file_open_path(const char *path, const struct file_place *place)
 {
 	auto_close_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	struct stat status;
 
-	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode))
-		return -1;
-	if ((status.st_ino != place->inode ||
-	     status.st_dev != makedev(place->device_major, place->device_minor)) &&
-	    !file_maps_like(fd, place))
+	if (fd < 0 || !file_has_identity(fd, &place->identity))
 		return -1;
 	return no_close_fd(fd);
 }
@@ -216,9 +174,7 @@ static struct mapped_file *mapped_file_create(const struct file_key *key, const 
 	*file = (struct mapped_file){
 	    .path = strdup(path),
 	    .fd = -1,
-	    .inode = key->inode,
-	    .device_major = key->device_major,
-	    .device_minor = key->device_minor,
+	    .identity = key->identity,
 	};
 	if (!file->path) {
 		free(file);
@@ -248,15 +204,14 @@ static int mapped_files_resolve(struct mapped_files *files, const struct file_pl
 				struct mapped_file **ret)
 {
 	const struct file_key key = {
-	    .inode = place->inode,
-	    .device_major = place->device_major,
-	    .device_minor = place->device_minor,
+	    .identity = place->identity,
 	    .path_hash = hash_bytes(place->path, strlen(place->path), 0),
 	};
 	struct file_entry *entry;
 	auto_close_fd int fd = -1;
 
-	if (place->path[0] != '/' || strncmp(place->path, "//anon", 6) == 0 || place->inode == 0)
+	if (place->path[0] != '/' || strncmp(place->path, "//anon", 6) == 0 ||
+	    place->identity.inode == 0)
 		return -ENOENT;
 	HASH_FIND(hh, files->entries, &key, sizeof(key), entry);
 	if (entry && (entry->file->is_readable || entry->file->failures_nr == FAILURES_MAX)) {
@@ -279,9 +234,7 @@ int mapped_files_get(struct mapped_files *files, uint32_t pid, const struct proc
 	    .pid = pid,
 	    .start = map->start,
 	    .end = map->end,
-	    .device_major = map->device_major,
-	    .device_minor = map->device_minor,
-	    .inode = map->inode,
+	    .identity = {map->device_major, map->device_minor, map->inode},
 	    .path = map->path,
 	    .is_deleted = map->is_deleted,
 	};
@@ -296,9 +249,7 @@ int mapped_files_get_by_record(struct mapped_files *files, const struct record_m
 	    .pid = mmap->pid,
 	    .start = mmap->start,
 	    .end = mmap->start + mmap->bytes,
-	    .device_major = mmap->device_major,
-	    .device_minor = mmap->device_minor,
-	    .inode = mmap->inode,
+	    .identity = {mmap->device_major, mmap->device_minor, mmap->inode},
 	    .path = mmap->path,
 	};
 
@@ -313,9 +264,7 @@ void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uin
 		    .pid = pid,
 		    .start = start,
 		    .end = end,
-		    .device_major = file->device_major,
-		    .device_minor = file->device_minor,
-		    .inode = file->inode,
+		    .identity = file->identity,
 		    .path = file->path,
 		};
 

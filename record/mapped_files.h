@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/file_identity.h"
 #include "common/proc_text.h"
 #include "format/record.h"
 #include "record/python_runtime.h"
@@ -18,9 +19,7 @@ struct mapped_file {
 	char *path; /* as the memory map names it */
 	uint8_t build_id[20];
 	uint8_t build_id_nr; /* 0: none */
-	uint32_t device_major;
-	uint32_t device_minor;
-	uint64_t inode;
+	struct file_identity identity;
 	bool is_readable;		/* was opened as an ELF file */
 	bool is_used;			/* mapped by a recorded process: belongs into the bundle */
 	uint8_t failures_nr;		/* times that it could not be opened since */

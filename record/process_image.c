@@ -155,9 +155,9 @@ void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t b
 		    .end = bias + ((segment->vaddr + segment->file_bytes + page - 1) & ~(page - 1)),
 		    .file_offset = segment->file_offset & ~(page - 1),
 		    .prot = PROT_READ | (segment->flags & PF_W ? PROT_WRITE : 0),
-		    .device_major = file->device_major,
-		    .device_minor = file->device_minor,
-		    .inode = file->inode,
+		    .device_major = file->identity.device_major,
+		    .device_minor = file->identity.device_minor,
+		    .inode = file->identity.inode,
 		    .path = file->path,
 		};
 

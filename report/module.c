@@ -18,6 +18,7 @@ struct module {
 	char *path;
 	uint8_t build_id[20];
 	uint8_t build_id_nr;
+	struct file_identity identity; /* counts where it has no build id */
 
 	bool is_loaded; /* contents and file: NULL when there are none */
 	bool is_cfi_loaded;
@@ -29,7 +30,7 @@ struct module {
 
 	UT_hash_handle hh;
 	uint32_t key_nr;
-	char key[]; /* build id length, build id, path */
+	char key[]; /* build id length, build id or identity, path */
 };
 
 struct modules {
@@ -82,45 +83,41 @@ void modules_destroy(struct modules *modules)
 	free(modules);
 }
 
-static struct module *module_create(struct modules *modules, const uint8_t *build_id,
-				    uint8_t build_id_nr, const char *path, const struct strbuf *key)
+static struct module *module_create(struct modules *modules, const struct module *like,
+				    const struct strbuf *key)
 {
 	struct module *module = calloc(1, sizeof(*module) + key->nr);
 
 	if (!module)
 		return NULL;
+	*module = *like;
 	module->modules = modules;
-	module->path = strdup(path);
+	module->path = strdup(like->path);
 	if (!module->path) {
 		free(module);
 		return NULL;
 	}
-	if (build_id_nr)
-		memcpy(module->build_id, build_id, build_id_nr);
-	module->build_id_nr = build_id_nr;
 	module->key_nr = (uint32_t)key->nr;
 	memcpy(module->key, key->bytes, key->nr);
 	return module;
 }
 
-struct module *modules_get(struct modules *modules, const uint8_t *build_id, uint8_t build_id_nr,
-			   const char *path)
+static struct module *modules_find_or_add(struct modules *modules, const struct module *like)
 {
 	auto_strbuf struct strbuf key = {0};
 	struct module *module;
 
-	if (build_id_nr > sizeof(module->build_id))
-		build_id_nr = sizeof(module->build_id);
-	strbuf_append_u8(&key, build_id_nr);
-	if (build_id_nr)
-		strbuf_append(&key, build_id, build_id_nr);
-	strbuf_append_text(&key, path);
+	strbuf_append_u8(&key, like->build_id_nr);
+	strbuf_append(&key, like->build_id, like->build_id_nr);
+	if (!like->build_id_nr)
+		strbuf_append(&key, &like->identity, sizeof(like->identity));
+	strbuf_append_text(&key, like->path);
 	if (key.error)
 		return NULL;
 	HASH_FIND(hh, modules->by_key, key.bytes, (unsigned int)key.nr, module);
 	if (module)
 		return module;
-	module = module_create(modules, build_id, build_id_nr, path, &key);
+	module = module_create(modules, like, &key);
 	if (!module)
 		return NULL;
 	HASH_ADD(hh, modules->by_key, key, module->key_nr, module);
@@ -129,6 +126,26 @@ struct module *modules_get(struct modules *modules, const uint8_t *build_id, uin
 		return NULL;
 	}
 	return module;
+}
+
+struct module *modules_get(struct modules *modules, const uint8_t *build_id, uint8_t build_id_nr,
+			   const char *path)
+{
+	struct module like = {.path = (char *)path, .build_id_nr = build_id_nr};
+
+	if (like.build_id_nr > sizeof(like.build_id))
+		like.build_id_nr = sizeof(like.build_id);
+	if (like.build_id_nr)
+		memcpy(like.build_id, build_id, like.build_id_nr);
+	return modules_find_or_add(modules, &like);
+}
+
+struct module *modules_get_file(struct modules *modules, const char *path,
+				const struct file_identity *identity)
+{
+	const struct module like = {.path = (char *)path, .identity = *identity};
+
+	return modules_find_or_add(modules, &like);
 }
 
 const char *module_path(const struct module *module)
@@ -152,7 +169,9 @@ static const struct bundle_module *find_in_bundle(const struct module *module)
 
 	if (!bundle)
 		return NULL;
-	index = bundle_find(bundle, module->build_id, module->build_id_nr, module->path);
+	index = module->build_id_nr
+		    ? bundle_find(bundle, module->build_id, module->build_id_nr, module->path)
+		    : bundle_find_file(bundle, module->path, &module->identity);
 	if (index < 0 || bundle_load(bundle, (uint32_t)index, &contents))
 		return NULL;
 	return contents;
@@ -168,7 +187,7 @@ const struct bundle_module *module_contents(struct module *module)
 	module->contents = find_in_bundle(module);
 	if (!module->contents && modules->use_local_files &&
 	    module_file_open(modules->symfs, module->path, module->build_id, module->build_id_nr,
-			     &module->file) == 0)
+			     &module->identity, &module->file) == 0)
 		module->contents = module_file_contents(module->file);
 	return module->contents;
 }

@@ -33,6 +33,11 @@ void modules_destroy(struct modules *modules);
 struct module *modules_get(struct modules *modules, const uint8_t *build_id, uint8_t build_id_nr,
 			   const char *path);
 
+/** The same for a file without a build id: another one that had or has its path is another module.
+ */
+struct module *modules_get_file(struct modules *modules, const char *path,
+				const struct file_identity *identity);
+
 const char *module_path(const struct module *module); /* "/usr/lib/…/libc.so.6", "[vdso]" */
 const uint8_t *module_build_id(const struct module *module, uint8_t *nr);
 /** Address inside the file of byte @file_offset: p_vaddr + (offset - p_offset); load bias aside. */

@@ -40,7 +40,8 @@ static int open_regular(const char *root, const char *path, int *ret)
 	return 0;
 }
 
-static int open_elf(const char *root, const char *path, struct elf_file **ret)
+static int open_elf(const char *root, const char *path, const struct file_identity *wanted,
+		    struct elf_file **ret)
 {
 	auto_close_fd int fd = -1;
 	int error;
@@ -50,6 +51,8 @@ static int open_elf(const char *root, const char *path, struct elf_file **ret)
 	if (path[0] != '/')
 		return -ENOENT;
 	error = open_regular(root, path, &fd);
+	if (!error && !root && wanted->inode && !file_has_identity(fd, wanted))
+		return -ENOENT;
 	return error ? error : elf_file_open(fd, ret);
 }
 
@@ -66,14 +69,16 @@ static int check_identity(const struct elf_file *elf, const uint8_t *build_id, u
 }
 
 int module_file_open(const char *root, const char *path, const uint8_t *build_id,
-		     uint8_t build_id_nr, struct module_file **ret)
+		     uint8_t build_id_nr, const struct file_identity *identity,
+		     struct module_file **ret)
 {
+	const struct file_identity none = {0};
 	struct module_file *file = calloc(1, sizeof(*file));
 	int error;
 
 	if (!file)
 		return -ENOMEM;
-	error = open_elf(root, path, &file->elf);
+	error = open_elf(root, path, build_id_nr ? &none : identity, &file->elf);
 	if (!error)
 		error = check_identity(file->elf, build_id, build_id_nr);
 	if (!error) {

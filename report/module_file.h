@@ -15,12 +15,14 @@ struct module_file;
 
 /**
  * Open @path below @root (NULL: "/"). "[vdso]" is this process's own. With @build_id_nr another
- * build id is refused.
- * Return: 0, -ENOENT (no file, another build id), -ENOEXEC (no ELF file for x86-64), -EBADMSG,
+ * build id is refused; without one, and without @root, another file than that of @identity (if it
+ * has an inode).
+ * Return: 0, -ENOENT (no file, another one), -ENOEXEC (no ELF file for x86-64), -EBADMSG,
  * -ENOMEM, -errno.
  */
 must_check int module_file_open(const char *root, const char *path, const uint8_t *build_id,
-				uint8_t build_id_nr, struct module_file **ret);
+				uint8_t build_id_nr, const struct file_identity *identity,
+				struct module_file **ret);
 void module_file_close(struct module_file *file);
 
 /** Borrowed until close. */

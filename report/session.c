@@ -32,14 +32,17 @@ static int session_open_bundle(struct session *session)
 	return 0;
 }
 
-/* In pipe format they come with later records. */
+/*
+ * In pipe format they come with later records. A recording of pyrec tells them with each mapping;
+ * one without may be of another file at the same path.
+ */
 static int session_update_build_ids(struct session *session)
 {
 	uint32_t nr;
 	const struct perf_build_id *build_ids = perf_reader_build_ids(session->reader, &nr);
 	int ret = 0;
 
-	if (nr > session->build_ids_nr)
+	if (nr > session->build_ids_nr && !perf_reader_facts(session->reader)->is_pyrec)
 		ret = timeline_add_build_ids(&session->timeline, build_ids + session->build_ids_nr,
 					     nr - session->build_ids_nr);
 	session->build_ids_nr = nr;

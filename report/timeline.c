@@ -339,8 +339,13 @@ static int timeline_apply_mmap(struct timeline *timeline, const struct record *r
 				    : !(record->misc & PERF_RECORD_MISC_MMAP_DATA);
 	if (!path_is_anonymous(mmap->path)) {
 		build_id = timeline_build_id(timeline, mmap);
-		mapping.module = modules_get(timeline->modules, build_id.bytes, build_id.nr,
-					     mmap->path);
+		const struct file_identity identity = {mmap->device_major, mmap->device_minor,
+						       mmap->inode};
+
+		mapping.module = build_id.nr
+				     ? modules_get(timeline->modules, build_id.bytes, build_id.nr,
+						   mmap->path)
+				     : modules_get_file(timeline->modules, mmap->path, &identity);
 		if (!mapping.module)
 			return -ENOMEM;
 	}

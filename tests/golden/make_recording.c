@@ -347,7 +347,8 @@ static void make_bundle(struct strbuf *bundle)
 	memcpy(module.build_id, python_build_id, sizeof(python_build_id));
 	check(bundle_begin(bundle), "bundle");
 	check(bundle_add_module(bundle, &module), "module");
-	check(bundle_add_module(bundle, &(struct bundle_module){.path = "/srv/two\nlines.so"}),
+	check(bundle_add_module(bundle, &(struct bundle_module){.path = "/srv/two\nlines.so",
+								.identity = {8, 1, 4711}}),
 	      "module");
 	check(bundle_add_kernel_symbols(bundle, kernel, ends, array_size(kernel)), "kernel");
 	check(bundle_end(bundle), "bundle");

@@ -441,6 +441,9 @@ def read_symbols(cursor):
 def read_module(head, body):
     build_id_nr = head.u8()
     module = {"build_id": head.take(20)[:build_id_nr], "path": head.string()}
+    if head.left():
+        module["device"] = (head.u32(), head.u32())
+        module["inode"] = head.u64()
     module["is_executable_type"] = body.u8() == 1
     names = ("offset", "file_bytes", "address", "memory_bytes", "flags")
     module["segments"] = [

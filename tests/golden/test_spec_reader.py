@@ -309,6 +309,7 @@ def test_bundle(make_recording):
         (0x521D00, 0x2000, "weak", b"_PyEval_EvalFrameDefault"),
     ]
     assert (bare["path"], bare["build_id"], bare["symbols"]) == (b"/srv/two\nlines.so", b"", [])
+    assert (bare["device"], bare["inode"]) == ((8, 1), 4711)
     assert recording["bundle"]["kernel"] == [
         (0xFFFFFFFF81000100, 0xFFFFFFFF81000200, b"do_syscall_64", b""),
         (0xFFFFFFFF81000400, 0xFFFFFFFF81000800, b"ext4_read", b"ext4"),

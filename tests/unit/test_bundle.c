@@ -136,6 +136,39 @@ static void test_find(void **state)
 	bundle_close(bundle);
 }
 
+/* Files of two containers have the same path; one of an older writer tells no identity. */
+static void test_find_file(void **state)
+{
+	static const struct bundle_module modules[] = {
+	    {.path = "/usr/bin/x", .identity = {8, 1, 77}},
+	    {.path = "/usr/bin/x", .identity = {8, 2, 77}},
+	    {.path = "/usr/bin/x", .identity = {8, 2, 77}, .build_id = {1}, .build_id_nr = 20},
+	    {.path = "/old"},
+	};
+	auto_strbuf struct strbuf bytes = {0};
+	struct bundle *bundle;
+
+	(void)state;
+	assert_int_equal(bundle_begin(&bytes), 0);
+	for (size_t i = 0; i < array_size(modules); i++)
+		assert_int_equal(bundle_add_module(&bytes, &modules[i]), 0);
+	assert_int_equal(bundle_end(&bytes), 0);
+	bundle = bundle_open_sound(&bytes);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct bundle_entry entry = bundle_module_entry(bundle, i);
+
+		assert_true(file_identity_is_same(&entry.identity, &modules[i].identity));
+		assert_int_equal(bundle_find_file(bundle, "/usr/bin/x", &modules[i].identity), i);
+	}
+	assert_int_equal(bundle_find_file(bundle, "/usr/bin/x", &(struct file_identity){8, 3, 77}),
+			 -ENOENT);
+	assert_int_equal(bundle_find_file(bundle, "/usr/bin/x", &(struct file_identity){8, 1, 78}),
+			 -ENOENT);
+	assert_int_equal(bundle_find_file(bundle, "/usr/bin/y", &modules[0].identity), -ENOENT);
+	assert_int_equal(bundle_find_file(bundle, "/old", &modules[0].identity), 3);
+	bundle_close(bundle);
+}
+
 static void test_kernel_symbols(void **state)
 {
 	auto_strbuf struct strbuf bytes = {0};
@@ -294,6 +327,7 @@ int main(void)
 	    cmocka_unit_test(test_module),
 	    cmocka_unit_test(test_symbols),
 	    cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_find_file),
 	    cmocka_unit_test(test_kernel_symbols),
 	    cmocka_unit_test(test_unsound_input_to_the_writer),
 	    cmocka_unit_test(test_cut_anywhere),

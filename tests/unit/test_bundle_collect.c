@@ -172,6 +172,27 @@ static void test_module(void **state)
 	collected_deinit(&collected);
 }
 
+/* Two containers have the same library, each its own file: its contents are needed once. */
+static void test_once(void **state)
+{
+	struct collected collected;
+
+	(void)state;
+	collected_init(&collected);
+	for (uint8_t i = 0; i < 3; i++) {
+		struct elf_writer writer;
+		struct mapped_elf elf;
+
+		elf_writer_python(&writer, 0x030d00f0, i < 2 ? 0x61 : 0x62);
+		mapped_elf_save(&elf, &writer, "x");
+		collected_add(&collected, &elf, true);
+	}
+	collected_run(&collected);
+	assert_int_equal(collected.summary.modules_nr, 3); /* two builds and the vdso */
+	assert_int_equal(collected.summary.unreadable_nr, 0);
+	collected_deinit(&collected);
+}
+
 /* Not mapped by a recorded process, or not to be read any more. */
 static void test_left_out(void **state)
 {
@@ -327,9 +348,13 @@ static void test_many_aliases(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_module), cmocka_unit_test(test_left_out),
-	    cmocka_unit_test(test_vdso),   cmocka_unit_test(test_overlapping_names),
-	    cmocka_unit_test(test_trap),   cmocka_unit_test(test_many_aliases),
+	    cmocka_unit_test(test_module),
+	    cmocka_unit_test(test_once),
+	    cmocka_unit_test(test_left_out),
+	    cmocka_unit_test(test_vdso),
+	    cmocka_unit_test(test_overlapping_names),
+	    cmocka_unit_test(test_trap),
+	    cmocka_unit_test(test_many_aliases),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

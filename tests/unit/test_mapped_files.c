@@ -113,7 +113,7 @@ static void test_python(void **state)
 	assert_true(file->runtime->is_walkable);
 	assert_int_equal(file->runtime->version_hex, VERSION);
 	assert_int_equal(file->segments_nr, 1);
-	assert_int_equal(file->inode, map.inode);
+	assert_int_equal(file->identity.inode, map.inode);
 	assert_ptr_equal(get(files, &map), file);
 	assert_ptr_equal(get_by_record(files, &elf, &map), file); /* as the side-band tells it */
 	mapped_files_destroy(files);
@@ -180,7 +180,7 @@ static void test_gone(void **state)
 	assert_false(file->is_readable);
 	assert_null(file->runtime);
 	assert_int_equal(file->build_id_nr, 0);
-	assert_int_equal(file->inode, 77);
+	assert_int_equal(file->identity.inode, 77);
 	mapped_file_use(file, (uint32_t)getpid(), 0, 0);
 	assert_true(file->is_used);
 	assert_int_equal(file->fd, -1);

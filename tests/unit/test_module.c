@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "common/elf_file.h"
 #include "report/cfi_table.h"
@@ -191,6 +192,35 @@ static void test_local_file(void **state)
 	elf_file_close(elf);
 }
 
+/* Without a build id a path alone does not tell what was mapped. */
+static void test_local_file_by_identity(void **state)
+{
+	struct modules *modules = modules_make(NULL, true, NULL);
+	struct modules *elsewhere = modules_make(NULL, true, "/");
+	struct file_identity identity = {0};
+	struct module *module;
+	struct stat status;
+
+	(void)state;
+	assert_int_equal(stat(LINKER, &status), 0);
+	identity.device_major = major(status.st_dev);
+	identity.device_minor = minor(status.st_dev);
+	identity.inode = status.st_ino;
+	module = modules_get_file(modules, LINKER, &identity);
+	assert_ptr_equal(modules_get_file(modules, LINKER, &identity), module);
+	assert_non_null(module_contents(module));
+	identity.inode++;
+	assert_ptr_not_equal(modules_get_file(modules, LINKER, &identity), module);
+	assert_null(module_contents(modules_get_file(modules, LINKER, &identity)));
+	identity.inode--;
+	identity.device_minor++;
+	assert_null(module_contents(modules_get_file(modules, LINKER, &identity)));
+	/* Whoever names a root says that it is the recorded machine's. */
+	assert_non_null(module_contents(modules_get_file(elsewhere, LINKER, &identity)));
+	modules_destroy(elsewhere);
+	modules_destroy(modules);
+}
+
 static void test_own_vdso(void **state)
 {
 	struct modules *modules = modules_make(NULL, true, NULL);
@@ -245,6 +275,7 @@ int main(void)
 	    cmocka_unit_test(test_nothing_known),
 	    cmocka_unit_test(test_bundle),
 	    cmocka_unit_test(test_local_file),
+	    cmocka_unit_test(test_local_file_by_identity),
 	    cmocka_unit_test(test_own_vdso),
 	    cmocka_unit_test(test_paths_that_are_no_file),
 	};
