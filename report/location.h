@@ -38,6 +38,7 @@ struct location {
 	uint64_t symbol_offset;
 	uint32_t frame_id; /* of the profile; ID_NONE until sample_frame_id() asks for it */
 	const char *text;  /* cache of the output; NULL at first */
+	uint32_t text_nr;
 };
 
 struct location_key {

@@ -150,6 +150,33 @@ void out_char(struct out_stream *out, char c)
 	out_write(out, &c, 1);
 }
 
+enum { NUMBER_BYTES_MAX = 64 };
+
+static void out_number(struct out_stream *out, uint64_t value, unsigned int base, size_t width,
+		       char fill)
+{
+	char text[NUMBER_BYTES_MAX];
+	size_t at = sizeof(text);
+
+	do {
+		text[--at] = "0123456789abcdef"[value % base];
+		value /= base;
+	} while (value);
+	while (sizeof(text) - at < width && at)
+		text[--at] = fill;
+	out_write(out, text + at, sizeof(text) - at);
+}
+
+void out_hex(struct out_stream *out, uint64_t value, size_t width, char fill)
+{
+	out_number(out, value, 16, width, fill);
+}
+
+void out_decimal(struct out_stream *out, uint64_t value, size_t width, char fill)
+{
+	out_number(out, value, 10, width, fill);
+}
+
 void out_spaces(struct out_stream *out, size_t nr)
 {
 	while (nr--)

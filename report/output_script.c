@@ -94,12 +94,10 @@ static void script_append_dso(struct strbuf *text, const struct location *locati
 }
 
 /* All of a frame's line but its address, which differs from process to process. */
-static const char *script_frame_text(struct output *output, struct location *location)
+static int script_frame_text(struct output *output, struct location *location)
 {
 	auto_strbuf struct strbuf text = {0};
 
-	if (location->text)
-		return location->text;
 	strbuf_append_char(&text, ' ');
 	if (location->kind == LOCATION_PYTHON && location->has_symbol)
 		script_append_python(&text, location->symbol);
@@ -111,7 +109,45 @@ static const char *script_frame_text(struct output *output, struct location *loc
 	script_append_dso(&text, location, output->options);
 	if (!text.error)
 		location->text = intern_text(&output->texts, strbuf_text(&text));
-	return location->text;
+	location->text_nr = (uint32_t)text.nr;
+	return location->text ? 0 : -ENOMEM;
+}
+
+static int script_print_frame(struct output *output, const struct stack_frame *frame,
+			      struct location *location)
+{
+	int ret = location->text ? 0 : script_frame_text(output, location);
+
+	if (ret)
+		return ret;
+	out_char(output->out, '\t');
+	out_hex(output->out, frame->address, 16, ' ');
+	out_write(output->out, location->text, location->text_nr);
+	return 0;
+}
+
+static void script_print_head(struct out_stream *out, const struct sample_info *sample)
+{
+	const uint64_t time_us = sample->time_ns / 1000;
+
+	script_print_comm(out, sample->comm);
+	out_decimal(out, sample->pid, 0, ' ');
+	out_char(out, '/');
+	out_decimal(out, sample->tid, 0, ' ');
+	if (sample->cpu != UINT32_MAX) {
+		out_text(out, " [");
+		out_decimal(out, sample->cpu, 3, '0');
+		out_char(out, ']');
+	}
+	out_char(out, ' ');
+	out_decimal(out, time_us / 1000000, 5, ' ');
+	out_char(out, '.');
+	out_decimal(out, time_us % 1000000, 6, '0');
+	out_text(out, ": ");
+	out_decimal(out, sample->period, 10, ' ');
+	out_char(out, ' ');
+	out_text(out, sample->event);
+	out_text(out, ":\n");
 }
 
 static void script_begin(struct output *output, const struct session *session)
@@ -124,31 +160,18 @@ static void script_begin(struct output *output, const struct session *session)
 static int script_sample(struct output *output, const struct session *session,
 			 const struct sample_info *sample)
 {
-	struct out_stream *out = output->out;
-	uint64_t time_us = sample->time_ns / 1000;
+	int ret = 0;
 
 	script_begin(output, session);
-	script_print_comm(out, sample->comm);
-	out_format(out, "%u/%u", sample->pid, sample->tid);
-	if (sample->cpu != UINT32_MAX)
-		out_format(out, " [%03u]", sample->cpu);
-	out_format(out, " %5llu.%06llu: %10llu %s:\n", (unsigned long long)(time_us / 1000000),
-		   (unsigned long long)(time_us % 1000000), (unsigned long long)sample->period,
-		   sample->event);
-	for (size_t i = 0; i < sample->frames_nr; i++) {
+	script_print_head(output->out, sample);
+	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++) {
 		const struct stack_frame *frame = &sample->frames[i];
-		struct location *location = location_get(&session->locations, frame->location);
-		const char *text = script_frame_text(output, location);
-		char address[24];
 
-		if (!text)
-			return -ENOMEM;
-		snprintf(address, sizeof(address), "\t%16llx", (unsigned long long)frame->address);
-		out_text(out, address);
-		out_text(out, text);
+		ret = script_print_frame(output, frame,
+					 location_get(&session->locations, frame->location));
 	}
-	out_char(out, '\n');
-	return 0;
+	out_char(output->out, '\n');
+	return ret;
 }
 
 static int script_end(struct output *output, const struct session *session,
