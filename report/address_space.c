@@ -77,13 +77,12 @@ int address_space_insert(struct address_space *space, const struct mapping *mapp
 		parts[parts_nr++] = mapping_from(&space->mappings[last - 1], mapping->end);
 
 	address_space_replace(space, first, last, parts, parts_nr);
-	space->generation++;
 	return 0;
 }
 
 int address_space_copy(const struct address_space *from, struct address_space *ret)
 {
-	struct address_space copy = {.generation = from->generation};
+	struct address_space copy = {0};
 	int error;
 
 	if (from->nr) {
@@ -101,5 +100,5 @@ int address_space_copy(const struct address_space *from, struct address_space *r
 void address_space_deinit(struct address_space *space)
 {
 	free(space->mappings);
-	*space = (struct address_space){.generation = space->generation + 1};
+	*space = (struct address_space){0};
 }

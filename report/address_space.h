@@ -26,7 +26,11 @@ struct address_space {
 	struct mapping *mappings;
 	size_t nr;
 	size_t capacity;
-	uint32_t generation; /* changes with every insert; cached look-ups compare it */
+	/*
+	 * Set by the owner to a number that no other space and no other content has, so that what
+	 * was looked up can be kept (unwind.c).
+	 */
+	uint64_t generation;
 };
 
 must_check int address_space_insert(struct address_space *space, const struct mapping *mapping);

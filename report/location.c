@@ -31,8 +31,13 @@ static uint32_t location_hash(const struct location_key *key)
 	return (uint32_t)hash_mix64(hash_mix64(key->object) ^ key->address);
 }
 
-static bool location_find(const struct location_table *table, const struct location_key *key,
-			  uint32_t *ret)
+static bool key_is(const struct location_key *a, const struct location_key *b)
+{
+	return a->object == b->object && a->address == b->address;
+}
+
+static bool location_find_known(const struct location_table *table, const struct location_key *key,
+				uint32_t *ret)
 {
 	uint32_t hash = location_hash(key);
 
@@ -40,13 +45,29 @@ static bool location_find(const struct location_table *table, const struct locat
 	     slot = id_index_next(&table->index, slot)) {
 		const struct location_key *known = &table->keys[slot->id];
 
-		if (slot->hash == hash && known->object == key->object &&
-		    known->address == key->address) {
+		if (slot->hash == hash && key_is(known, key)) {
 			*ret = slot->id;
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool location_find(struct location_table *table, const struct location_key *key,
+			  uint32_t *ret)
+{
+	uint64_t mixed = (key->object ^ key->address) * UINT64_C(0x9e3779b97f4a7c15);
+	struct location_recent *recent = &table->recent[mixed >> 52];
+
+	_Static_assert(LOCATION_RECENT_NR == 1 << 12, "the upper 12 bits choose");
+	if (recent->id_plus_1 && key_is(&recent->key, key)) {
+		*ret = recent->id_plus_1 - 1;
+		return true;
+	}
+	if (!location_find_known(table, key, ret))
+		return false;
+	*recent = (struct location_recent){.key = *key, .id_plus_1 = *ret + 1};
+	return true;
 }
 
 static int location_add(struct location_table *table, const struct location_key *key,

@@ -46,7 +46,16 @@ struct location_key {
 	uint64_t address;
 };
 
+/* The ids asked for last, by a hash of their key: nearly every look-up ends here. */
+enum { LOCATION_RECENT_NR = 4096 };
+
+struct location_recent {
+	struct location_key key;
+	uint32_t id_plus_1; /* 0: empty */
+};
+
 struct location_table {
+	struct location_recent recent[LOCATION_RECENT_NR];
 	struct location *items;
 	struct location_key *keys;
 	size_t nr;

@@ -10,6 +10,7 @@ void profile_deinit(struct profile *profile)
 {
 	free(profile->nodes);
 	id_index_deinit(&profile->index);
+	profile_steps_deinit(&profile->last);
 	*profile = (struct profile){0};
 }
 
@@ -53,14 +54,39 @@ static int profile_child(struct profile *profile, uint32_t parent, uint32_t fram
 	return 0;
 }
 
+/*
+ * How far the stack at hand goes along with the last one. Samples that follow one another mostly
+ * share all but their leaf side.
+ */
+static size_t profile_common(const struct profile *profile, uint32_t group, const uint32_t *frames,
+			     size_t nr)
+{
+	const struct profile_steps *last = &profile->last;
+	size_t at = 1;
+
+	if (!last->nr || last->items[0].frame != group)
+		return 0;
+	while (at <= nr && at < last->nr && last->items[at].frame == frames[at - 1])
+		at++;
+	return at;
+}
+
 int profile_add(struct profile *profile, uint32_t group, const uint32_t *frames, size_t nr,
 		struct profile_weight weight)
 {
-	uint32_t node;
-	int ret = profile_child(profile, ID_NONE, group, &node);
+	struct profile_steps *last = &profile->last;
+	size_t at = profile_common(profile, group, frames, nr);
+	uint32_t node = at ? last->items[at - 1].node : ID_NONE;
+	int ret = profile_steps_reserve(last, nr + 1);
 
-	for (size_t i = 0; i < nr && ret == 0; i++)
-		ret = profile_child(profile, node, frames[i], &node);
+	last->nr = at;
+	for (; at <= nr && ret == 0; at++) {
+		uint32_t frame = at ? frames[at - 1] : group;
+
+		ret = profile_child(profile, node, frame, &node);
+		if (ret == 0)
+			last->items[last->nr++] = (struct profile_step){frame, node};
+	}
 	if (ret == 0)
 		profile_weight_add(&profile->nodes[node].self, weight);
 	return ret;

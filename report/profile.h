@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/id_index.h"
+#include "common/vec.h"
 
 struct profile_weight {
 	uint64_t samples_nr;
@@ -23,12 +24,20 @@ struct profile_node {
 	struct profile_weight self;
 };
 
+struct profile_step {
+	uint32_t frame; /* frame id; of the first one: group id */
+	uint32_t node;
+};
+
+VEC_DEFINE(profile_steps, struct profile_step)
+
 /* Parents come before their children. */
 struct profile {
 	struct profile_node *nodes;
 	size_t nr;
 	size_t capacity;
 	struct id_index index;
+	struct profile_steps last; /* the stack added last, from its group on */
 };
 
 void profile_deinit(struct profile *profile);

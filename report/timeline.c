@@ -89,6 +89,12 @@ static void timeline_append_exited(struct timeline *timeline, struct process *pr
 	timeline->exited_nr++;
 }
 
+/* What is mapped in @process is another thing now. */
+static void timeline_renew_space(struct timeline *timeline, struct process *process)
+{
+	process->space.generation = ++timeline->generations_nr;
+}
+
 struct process *timeline_get(struct timeline *timeline, uint32_t pid)
 {
 	struct process *process = timeline_find(timeline, pid);
@@ -108,6 +114,7 @@ struct process *timeline_get(struct timeline *timeline, uint32_t pid)
 		free(process);
 		return NULL;
 	}
+	timeline_renew_space(timeline, process);
 	return process;
 }
 
@@ -164,6 +171,7 @@ static int timeline_apply_comm(struct timeline *timeline, const struct record_co
 	if (comm->is_exec) {
 		process_forget_threads(process);
 		address_space_deinit(&process->space);
+		timeline_renew_space(timeline, process);
 	}
 	thread = process_get_thread(process, comm->tid);
 	if (!thread)
@@ -229,6 +237,7 @@ static int timeline_apply_fork(struct timeline *timeline, const struct record *r
 		process->container = parent->container;
 		ret = process_inherit(process, parent,
 				      !(record->misc & PERF_RECORD_MISC_FORK_EXEC));
+		timeline_renew_space(timeline, process);
 	}
 	thread = process_get_thread(process, task->tid);
 	if (!thread)
@@ -349,6 +358,7 @@ static int timeline_apply_mmap(struct timeline *timeline, const struct record *r
 		if (!mapping.module)
 			return -ENOMEM;
 	}
+	timeline_renew_space(timeline, process);
 	return address_space_insert(&process->space, &mapping);
 }
 

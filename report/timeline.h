@@ -54,6 +54,7 @@ struct timeline {
 	struct process *exited_first;
 	struct process *exited_last;
 	uint32_t exited_nr;
+	uint64_t generations_nr; /* of address spaces given so far */
 	struct intern texts;
 	struct modules *modules;
 	struct intern known_paths; /* of HEADER_BUILD_ID; ids are indices of known_build_ids */

@@ -12,7 +12,7 @@
 #include "report/module.h"
 #include "report/unwind_state.h"
 
-enum { PLACES_NR = 128 };
+enum { PLACES_NR = 128, SITES_NR = 1 << 13 };
 
 /* What a mapping's code is looked up in; found once for each place where a module is mapped. */
 struct code_place {
@@ -22,11 +22,20 @@ struct code_place {
 	const struct cfi_table *cfi;
 };
 
+/* What one address comes to in one state of one address space; asked for last, by a hash. */
+struct code_site {
+	uint64_t address;
+	uint64_t generation_plus_1; /* of the address space; 0: empty */
+	const struct mapping *mapping;
+	const struct cfi_rule *rule;
+};
+
 struct unwinder {
 	struct native_frame *frames;
 	size_t nr;
 	size_t capacity;
 	struct code_place places[PLACES_NR];
+	struct code_site sites[SITES_NR];
 
 	/* The sample in work. */
 	const struct address_space *space;
@@ -134,6 +143,23 @@ static const struct cfi_rule *find_rule(struct unwinder *unwinder, const struct 
 	return place->cfi ? cfi_table_find(place->cfi, address - place->bias) : &no_rule;
 }
 
+/* Mapping and rule of the code at @address. */
+static const struct code_site *find_site(struct unwinder *unwinder, uint64_t address)
+{
+	const uint64_t generation = unwinder->space->generation;
+	const uint64_t mixed = (address + (generation << 32)) * UINT64_C(0x9e3779b97f4a7c15);
+	struct code_site *site = &unwinder->sites[mixed >> 51];
+
+	_Static_assert(SITES_NR == 1 << 13, "the upper 13 bits choose");
+	if (site->address == address && site->generation_plus_1 == generation + 1)
+		return site;
+	site->address = address;
+	site->generation_plus_1 = generation + 1;
+	site->mapping = find_code(unwinder, address);
+	site->rule = find_rule(unwinder, site->mapping, address);
+	return site;
+}
+
 /* -- one frame -- */
 
 /* @address could not be read: it lies beyond the dump, or where no stack can be. */
@@ -193,40 +219,36 @@ static uint64_t saved_address(const struct unwind_registers *registers,
  * register holds the caller's value again. A slot beyond a cut dump makes it unknown, which
  * matters only if a later frame needs it.
  */
-static void restore_saved(const struct unwinder *unwinder, const struct cfi_rule *rule,
-			  uint64_t cfa, struct unwind_registers *caller)
+static void restore_saved(struct unwinder *unwinder, const struct cfi_rule *rule, uint64_t cfa)
 {
-	const struct unwind_registers *registers = &unwinder->registers;
+	struct unwind_registers *registers = &unwinder->registers;
+	uint64_t values[CFI_SAVED_NR];
+	unsigned int read_mask = 0;
+	uint32_t known = registers->known & DWARF_KEPT_MASK;
 
 	for (unsigned int mask = rule->saved_mask; mask; mask &= mask - 1) {
 		unsigned int index = (unsigned int)__builtin_ctz(mask);
-		unsigned int number = cfi_saved_register(index);
 		uint64_t address = saved_address(registers, &rule->saved[index], cfa);
-		uint64_t value;
 
 		if (address && address < registers->values[DWARF_RSP])
 			continue;
-		if (address && stack_dump_read(&unwinder->dump, address, &value))
-			register_set(caller, number, value);
+		if (address && stack_dump_read(&unwinder->dump, address, &values[index]))
+			read_mask |= 1U << index;
 		else
-			caller->known &= ~(1U << number);
+			known &= ~(1U << cfi_saved_register(index));
 	}
-}
+	registers->known = known;
+	/* Only now: the others may have been found through one of these. */
+	for (; read_mask; read_mask &= read_mask - 1) {
+		unsigned int index = (unsigned int)__builtin_ctz(read_mask);
 
-static void keep_registers(const struct unwind_registers *registers, struct unwind_registers *ret)
-{
-	for (unsigned int index = 0; index < CFI_SAVED_NR; index++) {
-		unsigned int number = cfi_saved_register(index);
-
-		ret->values[number] = registers->values[number];
+		register_set(registers, cfi_saved_register(index), values[index]);
 	}
-	ret->known = registers->known & DWARF_KEPT_MASK;
 }
 
 static int step_by_rule(struct unwinder *unwinder, const struct cfi_rule *rule,
 			struct native_frame *frame)
 {
-	struct unwind_registers caller;
 	uint64_t return_address;
 	uint64_t slot;
 	uint64_t cfa = 0;
@@ -244,11 +266,9 @@ static int step_by_rule(struct unwinder *unwinder, const struct cfi_rule *rule,
 	if (!stack_dump_read(&unwinder->dump, slot, &return_address))
 		return end_of_unreadable(unwinder, slot);
 
-	keep_registers(&unwinder->registers, &caller);
-	restore_saved(unwinder, rule, cfa, &caller);
-	register_set(&caller, DWARF_RSP, cfa);
-	register_set(&caller, DWARF_RIP, return_address);
-	unwinder->registers = caller;
+	restore_saved(unwinder, rule, cfa);
+	register_set(&unwinder->registers, DWARF_RSP, cfa);
+	register_set(&unwinder->registers, DWARF_RIP, return_address);
 	return STEP_ON;
 }
 
@@ -349,11 +369,10 @@ static int step_by_frame_pointer(struct unwinder *unwinder, struct native_frame 
 	return STEP_ON;
 }
 
-static int step(struct unwinder *unwinder, struct native_frame *frame, uint32_t *caller_flags)
+static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct native_frame *frame,
+		uint32_t *caller_flags)
 {
 	bool is_return_address = !(frame->flags & NATIVE_FRAME_INTERRUPTED);
-	const struct cfi_rule *rule = find_rule(unwinder, frame->mapping,
-						frame->pc - is_return_address);
 	int ret;
 
 	/*
@@ -412,18 +431,19 @@ static int unwinder_walk(struct unwinder *unwinder)
 
 	while (unwinder->nr < UNWIND_FRAMES_MAX) {
 		uint64_t pc = unwinder->registers.values[DWARF_RIP];
-		const struct mapping *mapping = find_code(unwinder,
-							  pc - !(flags & NATIVE_FRAME_INTERRUPTED));
+		const struct code_site *site = find_site(unwinder,
+							 pc - !(flags & NATIVE_FRAME_INTERRUPTED));
 		int ret;
 
 		/* Threads and old start-up code end with a zero where the return address is. */
 		if (unwinder->nr && pc == 0)
 			return UNWIND_END_COMPLETE;
-		if (unwinder->nr && !mapping)
+		if (unwinder->nr && !site->mapping)
 			return UNWIND_END_BAD;
-		ret = unwinder_append(unwinder, mapping, flags);
+		ret = unwinder_append(unwinder, site->mapping, flags);
 		if (!ret)
-			ret = step(unwinder, &unwinder->frames[unwinder->nr - 1], &flags);
+			ret = step(unwinder, site->rule, &unwinder->frames[unwinder->nr - 1],
+				   &flags);
 		if (ret != STEP_ON)
 			return ret;
 	}

@@ -92,14 +92,11 @@ static void test_cut_in_two(void **state)
 static void test_cover_many(void **state)
 {
 	struct address_space space = {0};
-	uint32_t generation;
 
 	(void)state;
 	for (uint64_t start = 0; start < 0x10000; start += 0x1000)
 		insert(&space, start, start + 0x800, 1 + start / 0x1000);
-	generation = space.generation;
 	insert(&space, 0x1400, 0x5400, 99);
-	assert_int_not_equal(space.generation, generation);
 	assert_int_equal(module_at(&space, 0x13ff), 2);
 	assert_int_equal(module_at(&space, 0x1400), 99);
 	assert_int_equal(module_at(&space, 0x53ff), 99);
