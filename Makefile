@@ -246,5 +246,4 @@ help:
 clean:
 	$(Q)rm -rf build pyrec
 
--include $(OBJECTS:.o=.d) $(O)/pyrec.d $(UNIT_TESTS:%=%.d) $(HOSTBPF_TESTS:%=%.d) $(FUZZERS:%=%.d) \
-	$(wildcard $(O)/tests/native/*.d)
+-include $(OBJECTS:.o=.d) $(O)/pyrec.d $(wildcard $(O)/tests/*/*.d)

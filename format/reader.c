@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/escape.h"
 #include "common/log.h"
@@ -58,25 +59,49 @@ bool record_is_ours(const struct perf_event_header *header)
 	       memcmp(header + 1, PAYLOAD_MAGIC, 8) == 0;
 }
 
-/* Hand out the record at @bytes, moved to an even address when it stands at an odd one. */
-static int record_hand_out(struct perf_reader *reader, const uint8_t *bytes, size_t nr,
-			   uint64_t file_offset, struct raw_record *ret)
+static uint16_t record_size(const uint8_t *record)
 {
-	if ((uintptr_t)bytes & 7) {
-		memcpy(reader->aligned, bytes, nr);
-		bytes = (const uint8_t *)reader->aligned;
+	return (uint16_t)(record[6] | record[7] << 8);
+}
+
+/* A copy of the record at @bytes, in the block of copies. NULL: no memory. */
+static const uint8_t *record_copy(struct perf_reader *reader, const uint8_t *bytes, size_t nr)
+{
+	const size_t room = (nr + 7) & ~(size_t)7;
+	uint8_t *copy;
+
+	if (!reader->copies || reader->copies_nr + room > sizeof(reader->copies->bytes)) {
+		record_block_put(reader->copies);
+		reader->copies = record_pool_take(&reader->pool);
+		reader->copies_nr = 0;
 	}
+	if (!reader->copies)
+		return NULL;
+	copy = reader->copies->bytes + reader->copies_nr;
+	memcpy(copy, bytes, nr);
+	reader->copies_nr += room;
+	return copy;
+}
+
+/* Hand out the record at @bytes of @block; copied when it lies in no block (NULL), or at an odd
+ * address. */
+static int record_hand_out(struct perf_reader *reader, struct record_block *block,
+			   const uint8_t *bytes, uint64_t file_offset, struct raw_record *ret,
+			   struct read_error *error)
+{
+	if (!block || (uintptr_t)bytes & 7) {
+		bytes = record_copy(reader, bytes, record_size(bytes));
+		block = reader->copies;
+	}
+	if (!bytes)
+		return read_error_set(error, -ENOMEM, file_offset, "no memory to read it");
 	ret->header = (const struct perf_event_header *)(const void *)bytes;
+	ret->block = block;
 	ret->event = reader_event_find(reader, ret->header);
 	ret->file_offset = file_offset;
 	if (reader->facts.is_pipe && record_is_ours(ret->header))
 		reader->facts.is_pyrec = true;
 	return 1;
-}
-
-static uint16_t record_size(const uint8_t *record)
-{
-	return (uint16_t)(record[6] | record[7] << 8);
 }
 
 static uint32_t record_type(const uint8_t *record)
@@ -103,14 +128,14 @@ static int inflated_next(struct perf_reader *reader, struct raw_record *ret,
 
 	if (left < RECORD_HEADER_BYTES)
 		return 0;
-	record = reader->inflated + reader->inflated_at;
+	record = reader->inflated->bytes + reader->inflated_at;
 	size = record_size(record);
 	if (size < RECORD_HEADER_BYTES)
 		return size_error_set(error, reader->packed_offset, size);
 	if (left < size)
 		return 0;
 	reader->inflated_at += size;
-	return record_hand_out(reader, record, size, reader->packed_offset, ret);
+	return record_hand_out(reader, reader->inflated, record, reader->packed_offset, ret, error);
 }
 
 static uint64_t inflate_limit(const struct perf_reader *reader)
@@ -122,25 +147,54 @@ static uint64_t inflate_limit(const struct perf_reader *reader)
 	return stated < INFLATE_LIMIT_BYTES_MAX ? stated : INFLATE_LIMIT_BYTES_MAX;
 }
 
-static int inflate_more(struct perf_reader *reader, struct read_error *error)
+/* Room for at least one more record behind what is unpacked; what is left of one moves along. */
+static int inflate_make_room(struct perf_reader *reader)
 {
 	const size_t left = reader->inflated_nr - reader->inflated_at;
+	struct record_block *block = reader->inflated;
+
+	if (block && sizeof(block->bytes) - reader->inflated_nr > UINT16_MAX)
+		return 0;
+	block = record_pool_take(&reader->pool);
+	if (!block)
+		return -ENOMEM;
+	if (left)
+		memcpy(block->bytes, reader->inflated->bytes + reader->inflated_at, left);
+	record_block_put(reader->inflated);
+	reader->inflated = block;
+	reader->inflated_at = 0;
+	reader->inflated_nr = left;
+	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int inflate_more(struct perf_reader *reader, struct read_error *error)
+{
 	const size_t packed_before = bytes_left(&reader->packed);
+	uint64_t begin_ns = now_ns();
 	size_t room;
 	size_t nr;
 
-	memmove(reader->inflated, reader->inflated + reader->inflated_at, left);
-	reader->inflated_at = 0;
-	reader->inflated_nr = left;
-	room = INFLATED_BYTES - left;
-	if (decompressor_run(reader->decompressor, &reader->packed, reader->inflated + left, room,
-			     &nr))
+	if (inflate_make_room(reader))
+		return read_error_set(error, -ENOMEM, reader->packed_offset,
+				      "no memory to unpack it");
+	room = sizeof(reader->inflated->bytes) - reader->inflated_nr;
+	if (decompressor_run(reader->decompressor, &reader->packed,
+			     reader->inflated->bytes + reader->inflated_nr, room, &nr))
 		return read_error_set(error, -EBADMSG, reader->packed_offset,
 				      "damaged: the compressed record does not unpack");
 	reader->inflated_nr += nr;
 	reader->is_output_full = nr == room;
 	reader->packed_inflated += nr;
 	reader->facts.inflated_bytes += nr;
+	reader->facts.inflate_ns += now_ns() - begin_ns;
 	reader->facts.deflated_bytes += packed_before - bytes_left(&reader->packed);
 	if (reader->packed_inflated > inflate_limit(reader))
 		return read_error_set(
@@ -153,10 +207,6 @@ static int inflate_more(struct perf_reader *reader, struct read_error *error)
 static int reader_prepare_inflate(struct perf_reader *reader)
 {
 	reader->facts.is_compressed = true;
-	if (!reader->inflated)
-		reader->inflated = malloc(INFLATED_BYTES);
-	if (!reader->inflated)
-		return -ENOMEM;
 	return reader->decompressor ? 0 : decompressor_create(&reader->decompressor);
 }
 
@@ -254,7 +304,7 @@ static int source_take(struct perf_reader *reader, size_t size, struct raw_recor
 		return io_error_set(error, code, offset);
 	if (type == PERF_RECORD_COMPRESSED_TYPE || type == PERF_RECORD_COMPRESSED2_TYPE)
 		return packed_begin(reader, record, size, offset, error);
-	return record_hand_out(reader, record, size, offset, ret);
+	return record_hand_out(reader, NULL, record, offset, ret, error);
 }
 
 int reader_read(struct perf_reader *reader, struct raw_record *ret, struct read_error *error)

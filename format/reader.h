@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "format/record.h"
+#include "format/record_block.h"
 
 struct perf_reader;
 
@@ -58,6 +59,7 @@ struct perf_reader_facts {
 	bool is_unfinished; /* the recorder was killed, or the end of the file is missing */
 	uint32_t compression_ratio; /* as the file states it; 0: it does not */
 	uint64_t inflated_bytes;    /* unpacked so far from compressed records */
+	uint64_t inflate_ns;	    /* CLOCK_MONOTONIC spent on that */
 	uint64_t deflated_bytes;    /* and what they took */
 };
 
@@ -83,11 +85,15 @@ const struct perf_reader_event *perf_reader_events(const struct perf_reader *rea
 const struct perf_reader_facts *perf_reader_facts(const struct perf_reader *reader);
 const struct perf_build_id *perf_reader_build_ids(const struct perf_reader *reader, uint32_t *nr);
 
-/* One record as it stands in the (decompressed) stream; borrowed until the next call. */
+/*
+ * One record as it stands in the (decompressed) stream; borrowed until the next call, longer by who
+ * takes a reference of its block. All are put before the reader is closed.
+ */
 struct raw_record {
 	const struct perf_event_header *header; /* 8-aligned; header->size bytes are there */
-	const struct perf_reader_event *event;	/* by id, else the first */
-	uint64_t file_offset;			/* of it or of the compressed record that held it */
+	struct record_block *block;
+	const struct perf_reader_event *event; /* by id, else the first */
+	uint64_t file_offset;		       /* of it or of the compressed record that held it */
 };
 
 /**

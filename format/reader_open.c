@@ -456,12 +456,9 @@ int perf_reader_open(const char *path, struct perf_reader **ret, struct read_err
 	struct perf_reader *reader = calloc(1, sizeof(*reader));
 	int code;
 
-	if (reader)
-		reader->aligned = malloc(UINT16_MAX + 1);
-	if (!reader || !reader->aligned) {
-		free(reader);
+	if (!reader)
 		return read_error_set(error, -ENOMEM, READ_ERROR_NO_OFFSET, "no memory to read it");
-	}
+	record_pool_init(&reader->pool);
 	reader->fd = -1;
 	code = path_open(reader, path, error);
 	if (code == 0)
@@ -493,8 +490,9 @@ void perf_reader_close(struct perf_reader *reader)
 	feature_values_deinit(&reader->values);
 	byte_source_deinit(&reader->source);
 	decompressor_destroy(reader->decompressor);
-	free(reader->inflated);
-	free(reader->aligned);
+	record_block_put(reader->inflated);
+	record_block_put(reader->copies);
+	record_pool_deinit(&reader->pool);
 	free(reader->bundle);
 	if (reader->fd >= 0)
 		close(reader->fd);

@@ -18,8 +18,6 @@ struct event_id { /* which event an id belongs to */
 	UT_hash_handle hh;
 };
 
-enum { INFLATED_BYTES = 512 << 10 };
-
 struct perf_reader {
 	int fd;
 	bool is_regular;
@@ -40,10 +38,12 @@ struct perf_reader {
 	bool is_output_full;		   /* more may come without more input */
 	uint64_t packed_offset;		   /* of that record in the file */
 	uint64_t packed_inflated;	   /* what it gave so far */
-	uint8_t *inflated;		   /* INFLATED_BYTES */
+	struct record_pool pool;
+	struct record_block *inflated; /* unpacked records lie at inflated_at…inflated_nr */
 	size_t inflated_at;
 	size_t inflated_nr;
-	uint64_t *aligned; /* room for one record that stands at an odd address */
+	struct record_block *copies; /* records that were not packed, or lay at an odd address */
+	size_t copies_nr;	     /* bytes */
 
 	bool has_first; /* the first record was read ahead to see whose file this is */
 	int first_ret;

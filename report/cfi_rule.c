@@ -257,6 +257,26 @@ static void rule_reset(struct cfi_rule *rule, uint8_t kind, bool is_signal)
 	rule->is_signal = is_signal;
 }
 
+/* See cfi_rule.plain_offset; 0 where it does not hold. */
+static int32_t rule_plain_offset(const struct cfi_rule *rule)
+{
+	int32_t lowest = rule->ra_offset;
+
+	if (rule->kind != CFI_RULE_OFFSET || rule->ra_offset != -8)
+		return 0;
+	for (unsigned int i = 0; i < CFI_SAVED_NR; i++) {
+		const struct cfi_register_rule *saved = &rule->saved[i];
+
+		if (saved->kind == CFI_REGISTER_SAME)
+			continue;
+		if (saved->kind != CFI_REGISTER_AT_CFA || saved->offset > -8)
+			return 0;
+		if (saved->offset < lowest)
+			lowest = saved->offset;
+	}
+	return lowest;
+}
+
 int cfi_rule_compile(const struct cfi_frames *frames, const struct cfi_cie *cie,
 		     const struct cfi_state *state, struct cfi_rule *ret)
 {
@@ -278,5 +298,6 @@ int cfi_rule_compile(const struct cfi_frames *frames, const struct cfi_cie *cie,
 		outcome = compile_plain(frames, state, ret);
 	if (outcome)
 		rule_reset(ret, CFI_RULE_EXPRESSION, cie->is_signal);
+	ret->plain_offset = rule_plain_offset(ret);
 	return 0;
 }

@@ -58,6 +58,11 @@ struct cfi_rule {
 	int32_t cfa_offset;   /* of CFI_RULE_EXPRESSION: number of its state; < 0: none was kept */
 	int32_t cfa_add;
 	int32_t ra_offset; /* return address at CFA + this */
+	/*
+	 * Not 0: CFI_RULE_OFFSET with all registers, and last the return address, saved in the
+	 * stack from CFA + this up to the CFA: nearly every rule.
+	 */
+	int32_t plain_offset;
 	struct cfi_register_rule saved[CFI_SAVED_NR];
 };
 

@@ -11,15 +11,19 @@
 
 #define UNKNOWN_NAME "[unknown]"
 
-void location_table_init(struct location_table *table, struct kernel_symbols *kernel,
-			 struct code_table *codes)
+int location_table_init(struct location_table *table, struct kernel_symbols *kernel,
+			struct code_table *codes)
 {
 	*table = (struct location_table){.kernel = kernel, .codes = codes};
+	table->chunks = calloc(LOCATION_CHUNKS_NR, sizeof(*table->chunks));
+	return table->chunks ? 0 : -ENOMEM;
 }
 
 void location_table_deinit(struct location_table *table)
 {
-	free(table->items);
+	for (size_t i = 0; table->chunks && i < LOCATION_CHUNKS_NR && table->chunks[i]; i++)
+		free(table->chunks[i]);
+	free(table->chunks);
 	free(table->keys);
 	id_index_deinit(&table->index);
 	intern_deinit(&table->texts);
@@ -70,6 +74,20 @@ static bool location_find(struct location_table *table, const struct location_ke
 	return true;
 }
 
+/* Room for the item with number @id, which is the next one. */
+static int location_make_room(struct location_table *table, uint32_t id)
+{
+	const uint32_t chunk = id / LOCATION_CHUNK_NR;
+
+	if (chunk >= LOCATION_CHUNKS_NR)
+		return -ENOMEM;
+	if (!table->chunks[chunk])
+		table->chunks[chunk] = calloc(LOCATION_CHUNK_NR, sizeof(**table->chunks));
+	if (!table->chunks[chunk])
+		return -ENOMEM;
+	return vec_grow((void **)&table->keys, &table->keys_capacity, id + 1, sizeof(*table->keys));
+}
+
 static int location_add(struct location_table *table, const struct location_key *key,
 			const struct location *location, uint32_t *ret)
 {
@@ -78,17 +96,13 @@ static int location_add(struct location_table *table, const struct location_key 
 
 	if (!location->symbol || !location->dso || table->nr >= ID_NONE)
 		return -ENOMEM;
-	error = vec_grow((void **)&table->items, &table->items_capacity, table->nr + 1,
-			 sizeof(*table->items));
-	if (error == 0)
-		error = vec_grow((void **)&table->keys, &table->keys_capacity, table->nr + 1,
-				 sizeof(*table->keys));
+	error = location_make_room(table, id);
 	if (error == 0)
 		error = id_index_insert(&table->index, location_hash(key), id);
 	if (error)
 		return error;
-	table->items[id] = *location;
-	table->items[id].frame_id = ID_NONE;
+	*location_get(table, id) = *location;
+	location_get(table, id)->frame_id = ID_NONE;
 	table->keys[id] = *key;
 	table->nr++;
 	*ret = id;

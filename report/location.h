@@ -49,6 +49,8 @@ struct location_key {
 /* The ids asked for last, by a hash of their key: nearly every look-up ends here. */
 enum { LOCATION_RECENT_NR = 4096 };
 
+enum { LOCATION_CHUNK_NR = 1024, LOCATION_CHUNKS_NR = 16384 };
+
 struct location_recent {
 	struct location_key key;
 	uint32_t id_plus_1; /* 0: empty */
@@ -56,10 +58,13 @@ struct location_recent {
 
 struct location_table {
 	struct location_recent recent[LOCATION_RECENT_NR];
-	struct location *items;
+	/*
+	 * In chunks that never move: what was handed to another thread stays where it is. Of an
+	 * item frame_id, text and text_nr belong to the output, all else does not change.
+	 */
+	struct location **chunks; /* LOCATION_CHUNKS_NR; NULL from the first unused one on */
 	struct location_key *keys;
 	size_t nr;
-	size_t items_capacity;
 	size_t keys_capacity;
 	struct id_index index;
 	struct intern texts;
@@ -67,9 +72,9 @@ struct location_table {
 	struct code_table *codes;
 };
 
-/** @kernel and @codes are borrowed. */
-void location_table_init(struct location_table *table, struct kernel_symbols *kernel,
-			 struct code_table *codes);
+/** @kernel and @codes are borrowed. Return: 0 or -ENOMEM. */
+must_check int location_table_init(struct location_table *table, struct kernel_symbols *kernel,
+				   struct code_table *codes);
 void location_table_deinit(struct location_table *table);
 
 /* Ids of locations. Return: 0 or -ENOMEM. */
@@ -81,10 +86,9 @@ must_check int location_find_kernel(struct location_table *table, uint64_t addre
 /** @text is shown as it is, for example "[incomplete stack: torn]". */
 must_check int location_find_note(struct location_table *table, const char *text, uint32_t *ret);
 
-/** Borrowed until the next find. */
 static inline struct location *location_get(const struct location_table *table, uint32_t id)
 {
-	return &table->items[id];
+	return &table->chunks[id / LOCATION_CHUNK_NR][id % LOCATION_CHUNK_NR];
 }
 
 /**

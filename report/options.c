@@ -3,6 +3,8 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -29,6 +31,7 @@ enum {
 	OPTION_WEIGHT,
 	OPTION_LINES,
 	OPTION_COLUMNS,
+	OPTION_STATS,
 };
 
 #define TREE_PERCENT_LIMIT 0.5
@@ -57,6 +60,9 @@ static const struct argp_option input_option_table[] = {
     {"show-eval", OPTION_SHOW_EVAL, NULL, 0,
      "Show the interpreter's evaluation loops below the Python frames that they run", 0},
     {"no-pager", OPTION_NO_PAGER, NULL, 0, "Write to the terminal directly", 0},
+    {"jobs", 'j', "N", 0,
+     "Threads to work with, up to 3 are of use (default: as many as there are CPUs)", 0},
+    {"stats", OPTION_STATS, NULL, 0, "Tell on stderr where the time of this command went", 0},
     {0},
 };
 
@@ -78,6 +84,16 @@ static struct filter *filter_of_option(struct session_options *session, int key)
 	default:
 		return NULL;
 	}
+}
+
+static uint32_t parse_jobs(const char *text, struct argp_state *state)
+{
+	char *end;
+	unsigned long nr = strtoul(text, &end, 10);
+
+	if (end == text || *end || nr == 0 || nr > UINT16_MAX)
+		argp_error(state, "--jobs wants a number of threads, not '%s'", text);
+	return (uint32_t)nr;
 }
 
 static error_t parse_input_option(int key, char *argument, struct argp_state *state)
@@ -116,6 +132,12 @@ static error_t parse_input_option(int key, char *argument, struct argp_state *st
 		return 0;
 	case OPTION_NO_PAGER:
 		options->no_pager = true;
+		return 0;
+	case 'j':
+		options->session.jobs_nr = parse_jobs(argument, state);
+		return 0;
+	case OPTION_STATS:
+		options->session.with_stats = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -292,10 +314,19 @@ static error_t parse_report_option(int key, char *argument, struct argp_state *s
 	}
 }
 
+static uint32_t usable_cpus_nr(void)
+{
+	cpu_set_t cpus;
+
+	return sched_getaffinity(0, sizeof(cpus), &cpus) ? 1 : (uint32_t)CPU_COUNT(&cpus);
+}
+
 static void report_options_init(struct report_options *options, const struct output_ops *form)
 {
 	*options = (struct report_options){
-	    .session = {.input = "pyrec.data", .use_local_files = true},
+	    .session = {.input = "pyrec.data",
+			.use_local_files = true,
+			.jobs_nr = usable_cpus_nr()},
 	    .output = {.sort = {SORT_COMM, SORT_DSO, SORT_SYMBOL},
 		       .sort_nr = 3,
 		       .tree_percent_limit = TREE_PERCENT_LIMIT,

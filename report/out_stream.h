@@ -41,8 +41,8 @@ void out_write(struct out_stream *out, const void *bytes, size_t nr);
 void out_text(struct out_stream *out, const char *text);
 void out_char(struct out_stream *out, char c);
 void out_spaces(struct out_stream *out, size_t nr);
-/** Without printf(3), for what is printed for each frame: right-aligned in @width characters, filled
- * with @fill. */
+/** Without printf(3), for what is printed for each frame: right-aligned in @width characters,
+ * filled with @fill. */
 void out_hex(struct out_stream *out, uint64_t value, size_t width, char fill);
 void out_decimal(struct out_stream *out, uint64_t value, size_t width, char fill);
 void out_format(struct out_stream *out, const char *format, ...) printf_like(2, 3);

@@ -86,6 +86,9 @@ struct output;
 struct output_ops {
 	const char *name; /* of --format= */
 
+	/* Once, before the first sample, or before end() when there is none. May be NULL. */
+	void (*begin)(struct output *output, const struct session *session);
+
 	/*
 	 * Once for each distinct location: append the bytes that tell its frame from others. Equal
 	 * bytes are one frame of the tree.
@@ -109,13 +112,21 @@ struct output {
 	const struct output_ops *ops;
 	const struct output_options *options;
 	struct out_stream *out;
-	bool has_begun; /* output_script.c: the header block is written */
+	bool has_begun;
 	struct intern texts;
 };
 
 extern const struct output_ops output_text;
 extern const struct output_ops output_folded;
 extern const struct output_ops output_script;
+
+/** Let @output begin if it has not yet. */
+static inline void output_begin(struct output *output, const struct session *session)
+{
+	if (!output->has_begun && output->ops->begin)
+		output->ops->begin(output, session);
+	output->has_begun = true;
+}
 
 /** NULL when there is no form of that name. */
 const struct output_ops *output_find(const char *name);

@@ -152,9 +152,7 @@ static void script_print_head(struct out_stream *out, const struct sample_info *
 
 static void script_begin(struct output *output, const struct session *session)
 {
-	if (!output->has_begun)
-		report_header_print_script(output->out, session);
-	output->has_begun = true;
+	report_header_print_script(output->out, session);
 }
 
 static int script_sample(struct output *output, const struct session *session,
@@ -162,7 +160,6 @@ static int script_sample(struct output *output, const struct session *session,
 {
 	int ret = 0;
 
-	script_begin(output, session);
 	script_print_head(output->out, sample);
 	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++) {
 		const struct stack_frame *frame = &sample->frames[i];
@@ -177,13 +174,15 @@ static int script_sample(struct output *output, const struct session *session,
 static int script_end(struct output *output, const struct session *session,
 		      const struct tally *tally)
 {
+	(void)output;
+	(void)session;
 	(void)tally;
-	script_begin(output, session);
 	return 0;
 }
 
 const struct output_ops output_script = {
     .name = "perf-script",
+    .begin = script_begin,
     .sample = script_sample,
     .end = script_end,
 };

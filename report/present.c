@@ -31,7 +31,7 @@ static int present_session(struct session *session, struct report_options *optio
 		return -ENOMEM;
 	out_stream_init_stdout(out, !options->no_pager && options->form == &output_text);
 	/* Samples that run over the terminal show the progress themselves. */
-	session->progress.is_enabled &= !options->form->sample || !isatty(STDOUT_FILENO);
+	session->intake.progress.is_enabled &= !options->form->sample || !isatty(STDOUT_FILENO);
 	ret = session_run(session, &output);
 	intern_deinit(&output.texts);
 	finished = out_stream_finish(out);
@@ -62,6 +62,8 @@ int present_recording(struct report_options *options)
 		present_set_defaults(options, &session);
 		error = present_session(&session, options);
 	}
+	if (error == 0 && options->session.with_stats)
+		stage_times_print(&session.times);
 	status = error == -EPIPE ? EXIT_STATUS_PIPE : present_status(&session, options, error);
 	session_close(&session);
 	return status;

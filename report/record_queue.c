@@ -5,21 +5,17 @@
 #include <string.h>
 
 #include "common/vec.h"
+#include "format/record_block.h"
 
 void record_queue_init(struct record_queue *queue, size_t bytes_max)
 {
 	*queue = (struct record_queue){.bytes_max = bytes_max};
 }
 
-void queued_record_release(const struct queued_record *item)
-{
-	free((void *)item->header);
-}
-
 void record_queue_deinit(struct record_queue *queue)
 {
 	for (size_t i = 0; i < queue->nr; i++)
-		queued_record_release(&queue->items[i]);
+		record_block_put(queue->items[i].block);
 	free(queue->items);
 	*queue = (struct record_queue){0};
 }
@@ -64,11 +60,9 @@ static void record_queue_sift_down(struct record_queue *queue, size_t at)
 	}
 }
 
-int record_queue_push(struct record_queue *queue, const struct queued_record *item,
-		      const struct perf_event_header *header)
+int record_queue_push(struct record_queue *queue, const struct queued_record *item)
 {
 	struct queued_record *held;
-	void *copy;
 	int ret = vec_grow((void **)&queue->items, &queue->capacity, queue->nr + 1,
 			   sizeof(*queue->items));
 
@@ -76,15 +70,12 @@ int record_queue_push(struct record_queue *queue, const struct queued_record *it
 		return ret;
 	held = &queue->items[queue->nr];
 	*held = *item;
-	copy = malloc(header->size);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, header, header->size);
-	held->header = copy;
+	held->block = record_block_get(item->block);
 	held->sequence = queue->next_sequence++;
 	if (held->time_ns > queue->newest_ns)
 		queue->newest_ns = held->time_ns;
-	queue->bytes += header->size + sizeof(*held);
+	if (held->block->queued_nr++ == 0)
+		queue->bytes += sizeof(*held->block);
 	record_queue_sift_up(queue, queue->nr++);
 	if (queue->bytes > queue->bytes_max && !queue->is_draining) {
 		queue->is_draining = true;
@@ -114,7 +105,8 @@ bool record_queue_pop(struct record_queue *queue, struct queued_record *ret)
 	if (!queue->is_draining && queue->items[0].time_ns > queue->flush_ns)
 		return false;
 	*ret = queue->items[0];
-	queue->bytes -= ret->header->size + sizeof(*ret);
+	if (--ret->block->queued_nr == 0)
+		queue->bytes -= sizeof(*ret->block);
 	queue->items[0] = queue->items[--queue->nr];
 	record_queue_sift_down(queue, 0);
 	return true;

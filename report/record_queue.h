@@ -2,7 +2,7 @@
 /*
  * Records in order of time. A file holds the rings of many CPUs one after the other, and
  * says with FINISHED_ROUND when all of them were read once: nothing older than the newest record of
- * the round before can come any more. The queue holds copies back until then; files without rounds
+ * the round before can come any more. The queue holds records back until then; files without rounds
  * are held up to a limit of bytes.
  *
  * Order: by time, then as they came.
@@ -17,6 +17,7 @@
 #include "common/cleanup.h"
 
 struct perf_event_header;
+struct record_block;
 
 struct queued_record {
 	uint64_t time_ns;
@@ -25,13 +26,14 @@ struct queued_record {
 	uint64_t file_offset;
 	void *extra; /* of the caller, given on to whoever takes the record */
 	const struct perf_event_header *header; /* header->size bytes */
+	struct record_block *block;		/* that they lie in; the item has a reference */
 };
 
 struct record_queue {
 	struct queued_record *items; /* a binary heap */
 	size_t nr;
 	size_t capacity;
-	size_t bytes; /* of all held records */
+	size_t bytes; /* of the blocks that held records lie in */
 	size_t bytes_max;
 	uint64_t next_sequence;
 	uint64_t newest_ns; /* of all that ever came */
@@ -46,16 +48,14 @@ void record_queue_init(struct record_queue *queue, size_t bytes_max);
 /** Frees held records; their extras must have been taken out before. */
 void record_queue_deinit(struct record_queue *queue);
 
-/** Copy a record in; sequence and header of @item are set here. Return: 0 or -ENOMEM. */
-must_check int record_queue_push(struct record_queue *queue, const struct queued_record *item,
-				 const struct perf_event_header *header);
+/** Hold a record; the queue takes its own reference of the block, and sets the sequence. Return: 0
+ *  or -ENOMEM. */
+must_check int record_queue_push(struct record_queue *queue, const struct queued_record *item);
 /** A FINISHED_ROUND came. */
 void record_queue_end_round(struct record_queue *queue);
 /** No more will come: all may leave. */
 void record_queue_end(struct record_queue *queue);
-/** Take the oldest record that may leave; the caller releases it. */
+/** Take the oldest record that may leave, with its reference of the block. */
 bool record_queue_pop(struct record_queue *queue, struct queued_record *ret);
-/** Free a popped record's bytes; its extra is the caller's. */
-void queued_record_release(const struct queued_record *item);
 
 #endif

@@ -37,9 +37,10 @@ const char *stack_gap_text(enum stack_gap gap)
 }
 
 int stack_builder_init(struct stack_builder *builder, const struct stack_options *options,
-		       struct location_table *locations)
+		       struct location_table *locations, struct stage_times *times)
 {
-	*builder = (struct stack_builder){.options = *options, .locations = locations};
+	*builder = (struct stack_builder){
+	    .options = *options, .locations = locations, .times = times};
 	return unwinder_create(&builder->unwinder);
 }
 
@@ -48,6 +49,7 @@ void stack_builder_deinit(struct stack_builder *builder)
 	unwinder_destroy(builder->unwinder);
 	py_frames_deinit(&builder->python);
 	native_frames_deinit(&builder->chain);
+	native_places_deinit(&builder->natives);
 	merged_frames_deinit(&builder->merged);
 	stack_frames_deinit(&builder->frames);
 	*builder = (struct stack_builder){0};
@@ -222,25 +224,32 @@ static int builder_unwind(struct stack_builder *builder, const struct stack_inpu
 			    ret);
 }
 
-struct eval_question {
-	struct location_table *locations;
-	const struct native_frame *frames;
-};
+/* The location of each native frame, in builder->natives. */
+static int builder_locate(struct stack_builder *builder, const struct native_stack *native)
+{
+	int ret = native_places_reserve(&builder->natives, native->nr);
+
+	for (uint32_t i = 0; i < native->nr && ret == 0; i++) {
+		struct native_place *place = &builder->natives.items[i];
+
+		ret = location_find_native(builder->locations, &native->frames[i],
+					   &place->location);
+		if (ret == 0)
+			place->is_eval = location_get(builder->locations, place->location)->is_eval;
+	}
+	return ret;
+}
 
 static bool frame_is_eval(void *context, uint32_t native_index)
 {
-	const struct eval_question *question = context;
-	uint32_t location;
+	const struct stack_builder *builder = context;
 
-	return location_find_native(question->locations, &question->frames[native_index],
-				    &location) == 0 &&
-	       location_get(question->locations, location)->is_eval;
+	return builder->natives.items[native_index].is_eval;
 }
 
 static int builder_merge(struct stack_builder *builder, const struct stack_input *input,
 			 const struct native_stack *native, struct sample_stack *stack)
 {
-	struct eval_question question = {.locations = builder->locations, .frames = native->frames};
 	struct merge_input merge = {.native = native->frames,
 				    .native_nr = native->nr,
 				    .is_native_complete = native->end == UNWIND_END_COMPLETE,
@@ -248,7 +257,7 @@ static int builder_merge(struct stack_builder *builder, const struct stack_input
 				    .python_nr = (uint32_t)builder->python.nr,
 				    .keep_eval = builder->options.show_eval,
 				    .is_eval = frame_is_eval,
-				    .context = &question};
+				    .context = builder};
 
 	if (sample_register(&input->record->sample, input->layout->sample_regs_user,
 			    PERF_REG_X86_SP, &merge.user_sp))
@@ -270,12 +279,9 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 			      uint32_t index, struct sample_stack *stack)
 {
 	const struct native_frame *frame = &native->frames[index];
-	uint32_t location;
-	int ret = location_find_native(builder->locations, frame, &location);
+	const struct native_place *place = &builder->natives.items[index];
 
-	if (ret)
-		return ret;
-	if (location_get(builder->locations, location)->is_eval) {
+	if (place->is_eval) {
 		bool is_beginning = eval_is_beginning(stack, index);
 
 		stack->has_beginning_eval |= is_beginning;
@@ -284,7 +290,7 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 	if (builder->options.python_only)
 		return 0;
 	stack->guessed_frames_nr += (frame->flags & NATIVE_FRAME_GUESSED) != 0;
-	return builder_put(builder, location, native_frame_lookup_pc(frame));
+	return builder_put(builder, place->location, native_frame_lookup_pc(frame));
 }
 
 static int builder_put_python(struct stack_builder *builder, const struct py_frame *frame,
@@ -331,23 +337,34 @@ int stack_builder_run(struct stack_builder *builder, const struct stack_input *i
 {
 	struct sample_stack stack = {0};
 	struct native_stack native;
-	uint8_t flags;
+	uint64_t now_ns = stage_begin(builder->times);
+	uint8_t flags = 0;
 	int error;
 
 	builder->frames.nr = 0;
 	error = builder_take_callchain(builder, input);
+	now_ns = stage_end(builder->times, STAGE_SYMBOLS, now_ns);
 	if (error == 0)
 		error = builder_take_python(builder, input, &stack, &flags);
 	if (error == 0 && stack.is_kernel_cut && builder->frames.nr)
 		error = builder_put_note(builder, "kernel stack cut");
+	now_ns = stage_end(builder->times, STAGE_PYTHON, now_ns);
 	if (error == 0)
 		error = builder_unwind(builder, input, &native);
+	now_ns = stage_end(builder->times, STAGE_UNWIND, now_ns);
+	if (error == 0)
+		error = builder_locate(builder, &native);
+	now_ns = stage_end(builder->times, STAGE_SYMBOLS, now_ns);
 	if (error == 0)
 		error = builder_merge(builder, input, &native, &stack);
+	now_ns = stage_end(builder->times, STAGE_MERGE, now_ns);
 	if (error == 0)
 		error = builder_put_merged(builder, &native, &stack);
+	stage_end(builder->times, STAGE_SYMBOLS, now_ns);
 	if (error)
 		return error;
+	builder->times->native_frames_nr += native.nr;
+	builder->times->frames_nr += builder->frames.nr;
 	if (!stack.gap && !builder->options.python_only)
 		stack.gap = gap_of_unwind(native.end, flags);
 	/* Where the native stack ends early, its loops were not all counted. */

@@ -16,6 +16,7 @@
 #include "format/record.h"
 #include "report/location.h"
 #include "report/merge.h"
+#include "report/stage_times.h"
 #include "report/unwind.h"
 
 struct stack_frame {
@@ -26,6 +27,13 @@ struct stack_frame {
 VEC_DEFINE(stack_frames, struct stack_frame)
 VEC_DEFINE(py_frames, struct py_frame)
 VEC_DEFINE(native_frames, struct native_frame)
+
+struct native_place {
+	uint32_t location;
+	bool is_eval;
+};
+
+VEC_DEFINE(native_places, struct native_place)
 
 /* Why the root side of a stack is missing. */
 enum stack_gap {
@@ -69,16 +77,18 @@ struct stack_builder {
 	struct stack_options options;
 	struct unwinder *unwinder;
 	struct location_table *locations;
+	struct stage_times *times;
 	struct py_frames python;
-	struct native_frames chain; /* user part of a callchain */
+	struct native_frames chain;   /* user part of a callchain */
+	struct native_places natives; /* by native frame */
 	struct merged_frames merged;
 	struct stack_frames frames;
 };
 
-/** @locations is borrowed. Return: 0 or -ENOMEM. */
+/** @locations and @times are borrowed. Return: 0 or -ENOMEM. */
 must_check int stack_builder_init(struct stack_builder *builder,
 				  const struct stack_options *options,
-				  struct location_table *locations);
+				  struct location_table *locations, struct stage_times *times);
 void stack_builder_deinit(struct stack_builder *builder);
 
 /* Python frames of continuations. */

@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "common/escape.h"
+#include "report/pipeline.h"
 #include "report/session_payload.h"
 
-/* Files without rounds are put in order within this much of them. */
-enum { QUEUE_BYTES_MAX = 64 * 1024 * 1024 };
+/* Below this threads cost more than they bring. */
+enum { PIPELINE_FILE_BYTES_MIN = 1 << 20 };
 
 void session_set_error(struct session *session, int code, uint64_t offset, const char *what)
 {
@@ -55,7 +56,7 @@ int session_open(struct session *session, const struct session_options *options)
 					  .symfs = options->symfs};
 	int ret;
 
-	*session = (struct session){.options = options};
+	*session = (struct session){.options = options, .times.is_enabled = options->with_stats};
 	ret = perf_reader_open(options->input, &session->reader, &session->error);
 	if (ret)
 		return ret;
@@ -70,32 +71,19 @@ int session_open(struct session *session, const struct session_options *options)
 	kernel_symbols_init(&session->kernel, session->bundle,
 			    perf_reader_facts(session->reader)->os_release,
 			    options->use_local_files);
-	location_table_init(&session->locations, &session->kernel, &session->codes);
-	tally_init(&session->tally, &session->locations);
-	record_queue_init(&session->queue, QUEUE_BYTES_MAX);
 	if (ret == 0)
-		ret = stack_builder_init(&session->builder, &options->stack, &session->locations);
-	progress_init(&session->progress);
+		ret = location_table_init(&session->locations, &session->kernel, &session->codes);
+	tally_init(&session->tally, &session->locations);
+	if (ret == 0)
+		ret = stack_builder_init(&session->builder, &options->stack, &session->locations,
+					 &session->times);
+	intake_init(&session->intake, session->reader, options->with_stats);
 	return ret;
-}
-
-static void session_discard_queue(struct session *session)
-{
-	struct queued_record item;
-
-	record_queue_end(&session->queue);
-	while (record_queue_pop(&session->queue, &item)) {
-		continuation_destroy(item.extra);
-		queued_record_release(&item);
-	}
-	record_queue_deinit(&session->queue);
 }
 
 void session_close(struct session *session)
 {
-	progress_finish(&session->progress);
-	session_discard_queue(session);
-	continuations_deinit(&session->continuations);
+	intake_deinit(&session->intake);
 	stack_builder_deinit(&session->builder);
 	tally_deinit(&session->tally);
 	location_table_deinit(&session->locations);
@@ -179,6 +167,7 @@ static void session_count_stack(struct session *session, const struct sample_sta
 		counts->status_counts[stack->status]++;
 }
 
+/* With a pipeline this runs on its showing thread. */
 static int session_show(struct session *session, struct output *output,
 			const struct sample_info *info)
 {
@@ -190,9 +179,18 @@ static int session_show(struct session *session, struct output *output,
 	counts->samples_nr++;
 	if (__builtin_add_overflow(counts->period, info->period, &counts->period))
 		counts->period = UINT64_MAX;
-	if (output->ops->sample)
-		return output->ops->sample(output, session, info);
-	return tally_add(&session->tally, output, info);
+	return output->ops->sample ? output->ops->sample(output, session, info)
+				   : tally_add(&session->tally, output, info);
+}
+
+static int session_show_timed(struct session *session, struct output *output,
+			      const struct sample_info *info)
+{
+	uint64_t begin_ns = stage_begin(&session->times);
+	int ret = session_show(session, output, info);
+
+	stage_end(&session->times, STAGE_SHOW, begin_ns);
+	return ret;
 }
 
 /* Notes are no frames: a stack of which only they are left says nothing. */
@@ -232,10 +230,10 @@ static bool session_wants_thread(const struct session *session, const struct sam
 }
 
 static int session_sample(struct session *session, struct output *output,
-			  const struct record *record, const struct queued_record *item)
+			  const struct record *record, const struct intake_item *item)
 {
 	const struct record_sample *sample = &record->sample;
-	const struct continuation *continuation = item->extra;
+	const struct continuation *continuation = item->more;
 	struct process *process = timeline_get(&session->timeline, sample->pid);
 	const struct perf_reader_event *event = session_event(session, item->event);
 	struct stack_input input = {.record = record,
@@ -284,38 +282,25 @@ static int session_sample(struct session *session, struct output *output,
 	session_count_stack(session, &stack);
 	info.frames = stack.frames;
 	info.frames_nr = stack.nr;
-	return session_show(session, output, &info);
+	output_begin(output, session);
+	return session->pipeline ? pipeline_show(session->pipeline, &info)
+				 : session_show_timed(session, output, &info);
 }
 
-/* It was sound when it was put into the queue. */
-static int session_apply_task(struct session *session, const struct perf_event_header *header)
-{
-	struct payload payload;
-	int ret = payload_decode(header + 1, header->size - sizeof(*header), &payload);
-
-	return ret ? 0 : timeline_apply_task(&session->timeline, &payload.task);
-}
-
-static int session_apply(struct session *session, struct output *output,
-			 const struct queued_record *item)
+static int session_apply_record(struct session *session, struct output *output,
+				const struct intake_item *item)
 {
 	const struct perf_reader_event *event = session_event(session, item->event);
 	struct record record;
 
-	if (record_decode(item->header, item->header->size, &event->layout, &record)) {
-		session->counts.damaged_records_nr++;
-		session_set_error(session, -EBADMSG, item->file_offset,
-				  "a record contradicts its own size");
-		return 0;
-	}
+	if (record_decode(item->header, item->header->size, &event->layout, &record))
+		return 0; /* the intake has decoded it before */
 	if (item->time_ns < session->applied_ns)
-		session->counts.late_records_nr++;
+		session->counts.late_records_nr += !item->is_untimed;
 	else
 		session->applied_ns = item->time_ns;
 	if (record.type == PERF_RECORD_SAMPLE)
 		return session_sample(session, output, &record, item);
-	if (record.type == PAYLOAD_RECORD_TYPE)
-		return session_apply_task(session, item->header);
 	if (record.type == PERF_RECORD_MMAP || record.type == PERF_RECORD_MMAP2) {
 		int ret = kernel_symbols_take_map(&session->kernel, &record.mmap);
 
@@ -325,134 +310,118 @@ static int session_apply(struct session *session, struct output *output,
 	return timeline_apply(&session->timeline, &record);
 }
 
-static int session_drain(struct session *session, struct output *output)
+static int session_apply(struct session *session, struct output *output,
+			 const struct intake_item *item)
 {
-	struct queued_record item;
-	int ret = 0;
-
-	while (ret == 0 && !output->out->error && record_queue_pop(&session->queue, &item)) {
-		ret = session_apply(session, output, &item);
-		continuation_destroy(item.extra);
-		queued_record_release(&item);
-	}
-	return ret;
-}
-
-static void session_count_lost(struct session *session, const struct record *record)
-{
-	uint64_t *count = record->type == PERF_RECORD_LOST ? &session->counts.lost_records_nr
-							   : &session->counts.lost_samples_nr;
-
-	if (__builtin_add_overflow(*count, record->lost.lost_nr, count))
-		*count = UINT64_MAX;
-}
-
-/* Records that tell no time (0, or all ones in old perfs) hold from the place where they stand. */
-static int session_queue(struct session *session, struct output *output,
-			 const struct raw_record *raw, struct queued_record *item)
-{
-	uint32_t events_nr;
-	int ret;
-
-	item->event = (uint32_t)(raw->event - perf_reader_events(session->reader, &events_nr));
-	item->file_offset = raw->file_offset;
-	if (item->time_ns != 0 && item->time_ns != UINT64_MAX)
-		return record_queue_push(&session->queue, item, raw->header);
-	item->header = raw->header;
-	item->time_ns = session->applied_ns;
-	ret = session_apply(session, output, item);
-	continuation_destroy(item->extra);
-	return ret;
-}
-
-static int session_order(struct session *session, struct output *output,
-			 const struct raw_record *raw)
-{
-	struct queued_record item = {0};
-	struct record record;
-
-	if (record_decode(raw->header, raw->header->size, &raw->event->layout, &record)) {
-		session->counts.damaged_records_nr++;
-		session_set_error(session, -EBADMSG, raw->file_offset,
-				  "a record contradicts its own size");
-		return 0;
-	}
-	if (record.type == PERF_RECORD_LOST || record.type == PERF_RECORD_LOST_SAMPLES) {
-		session_count_lost(session, &record);
-		return 0;
-	}
-	if (record.type == PERF_RECORD_SAMPLE) {
-		item.time_ns = record.sample.time_ns;
-		item.extra = continuations_take(&session->continuations, &record.sample);
-	} else {
-		item.time_ns = record.id.time_ns;
-	}
-	return session_queue(session, output, raw, &item);
-}
-
-static int session_take_own(struct session *session, struct output *output,
-			    const struct raw_record *raw)
-{
-	struct queued_record item = {0};
-	int ret = session_take_payload(session, raw, &item.time_ns);
-
-	return ret == 1 ? session_queue(session, output, raw, &item) : ret;
-}
-
-static int session_take(struct session *session, struct output *output,
-			const struct raw_record *raw)
-{
-	switch (raw->header->type) {
-	case PAYLOAD_RECORD_TYPE:
-		return session_take_own(session, output, raw);
-	case PERF_RECORD_FINISHED_ROUND_TYPE:
-		record_queue_end_round(&session->queue);
-		return 0;
-	case PERF_RECORD_MMAP:
-	case PERF_RECORD_MMAP2:
-	case PERF_RECORD_COMM:
-	case PERF_RECORD_FORK:
-	case PERF_RECORD_EXIT:
-	case PERF_RECORD_LOST:
-	case PERF_RECORD_LOST_SAMPLES:
-	case PERF_RECORD_SAMPLE:
-		return session_order(session, output, raw);
-	default:
+	switch (item->kind) {
+	case INTAKE_RECORD:
+		return session_apply_record(session, output, item);
+	case INTAKE_PAYLOAD:
+		return session_take_payload(session, item);
+	case INTAKE_FRONT:
 		return session_update_build_ids(session);
 	}
+	return 0;
 }
 
-/* Return: 1 while there is more; 0 at the end or at damage, which ends the file. */
-static int session_next(struct session *session, struct raw_record *raw)
+static int session_next(struct session *session, struct intake_item *ret)
 {
-	struct read_error error;
-	int ret = perf_reader_next(session->reader, raw, &error);
+	return session->pipeline ? pipeline_next(session->pipeline, ret)
+				 : intake_next(&session->intake, ret);
+}
 
-	if (ret >= 0)
+/* What the reader and the stacks do not measure themselves. */
+static void session_take_times(struct session *session, bool had_pipeline)
+{
+	struct stage_times *times = &session->times;
+	uint64_t inflate_ns = perf_reader_facts(session->reader)->inflate_ns;
+	uint64_t stacks_ns = times->ns[STAGE_UNWIND] + times->ns[STAGE_PYTHON] +
+			     times->ns[STAGE_MERGE] + times->ns[STAGE_SYMBOLS];
+
+	if (!had_pipeline)
+		stacks_ns += times->ns[STAGE_SHOW];
+	times->ns[STAGE_DECOMPRESS] = inflate_ns;
+	times->ns[STAGE_READ] = session->intake.times.ns[STAGE_READ] - inflate_ns;
+	times->ns[STAGE_APPLY] = session->apply_ns - stacks_ns;
+	times->samples_nr = session->counts.samples_nr;
+}
+
+static int session_apply_all(struct session *session, struct output *output)
+{
+	struct intake_item item;
+	uint64_t apply_ns = 0;
+	int ret;
+
+	while ((ret = session_next(session, &item)) > 0) {
+		uint64_t begin_ns = stage_begin(&session->times);
+
+		ret = session_apply(session, output, &item);
+		intake_item_release(&item);
+		apply_ns += stage_begin(&session->times) - begin_ns;
+		if (ret || (!session->pipeline && output->out->error))
+			break;
+	}
+	session->apply_ns = apply_ns;
+	return ret;
+}
+
+/* What the intake has found out of itself. */
+static void session_take_findings(struct session *session)
+{
+	const struct intake *intake = &session->intake;
+
+	session->counts.lost_records_nr = intake->lost_records_nr;
+	session->counts.lost_samples_nr = intake->lost_samples_nr;
+	session->counts.damaged_records_nr += intake->damaged_records_nr;
+	if (intake->error.code &&
+	    (!session->error.code || intake->error.offset < session->error.offset))
+		session->error = intake->error;
+}
+
+/* In pipe format the reader learns of events as it goes along, while others ask it for them. */
+static bool session_wants_pipeline(const struct session *session)
+{
+	const struct perf_reader_facts *facts = perf_reader_facts(session->reader);
+
+	return session->options->jobs_nr > 1 && !facts->is_pipe &&
+	       facts->file_bytes >= PIPELINE_FILE_BYTES_MIN;
+}
+
+/* Everything up to the last sample. */
+static int session_run_stages(struct session *session, struct output *output)
+{
+	bool has_pipeline = session_wants_pipeline(session);
+	int finished;
+	int ret = 0;
+
+	if (has_pipeline)
+		ret = pipeline_start(session, &session->intake, output, session_show_timed,
+				     &session->pipeline);
+	if (ret)
 		return ret;
-	session_set_error(session, error.code, error.offset, error.what);
-	return ret == -ENOMEM ? ret : 0;
+	ret = session_apply_all(session, output);
+	if (has_pipeline) {
+		finished = pipeline_finish(session->pipeline);
+		session->pipeline = NULL;
+		if (finished || ret == -ECANCELED)
+			ret = finished;
+	}
+	session_take_times(session, has_pipeline);
+	return ret;
 }
 
 int session_run(struct session *session, struct output *output)
 {
-	const struct perf_reader_facts *facts = perf_reader_facts(session->reader);
-	struct raw_record raw;
-	int ret;
+	uint64_t begin_ns;
+	int ret = session_run_stages(session, output);
 
-	while ((ret = session_next(session, &raw)) > 0 && !output->out->error) {
-		progress_update(&session->progress, raw.file_offset,
-				facts->is_pipe ? 0 : facts->file_bytes);
-		ret = session_take(session, output, &raw);
-		if (ret == 0)
-			ret = session_drain(session, output);
-		if (ret)
-			return ret;
-	}
 	if (ret < 0)
 		return ret;
-	record_queue_end(&session->queue);
-	ret = session_drain(session, output);
-	progress_finish(&session->progress);
-	return ret ? ret : output->ops->end(output, session, &session->tally);
+	progress_finish(&session->intake.progress);
+	session_take_findings(session);
+	output_begin(output, session);
+	begin_ns = stage_begin(&session->times);
+	ret = output->ops->end(output, session, &session->tally);
+	stage_end(&session->times, STAGE_PRINT, begin_ns);
+	return ret;
 }

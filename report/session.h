@@ -3,8 +3,10 @@
  * One reading of one recording: records in, named stacks out. The file is streamed; what is kept is
  * the processes alive, code objects, distinct locations and distinct stacks.
  *
- *	perf_reader_next -> payload tables, or the queue that orders by time -> timeline
+ *	intake_next -> payload tables, or timeline
  *		-> stack_builder_run -> the output's sample(), or tally_add()
+ *
+ * on one thread, or on three (pipeline.h).
  */
 #ifndef PYREC_REPORT_SESSION_H
 #define PYREC_REPORT_SESSION_H
@@ -16,15 +18,14 @@
 #include "format/payload.h"
 #include "format/reader.h"
 #include "report/code_table.h"
-#include "report/continuations.h"
 #include "report/filter.h"
+#include "report/intake.h"
 #include "report/kernel_symbols.h"
 #include "report/location.h"
 #include "report/module.h"
 #include "report/output.h"
-#include "report/progress.h"
-#include "report/record_queue.h"
 #include "report/sample_stack.h"
+#include "report/stage_times.h"
 #include "report/tally.h"
 #include "report/timeline.h"
 
@@ -38,6 +39,8 @@ struct session_options {
 	struct filter comm, cgroup, pid, tid; /* samples of these */
 	struct filter dso, symbol;	      /* samples with a frame of these, see filter_frames */
 	bool filter_frames; /* false: the output applies dso and symbol to its rows */
+	uint32_t jobs_nr;   /* 0 or 1: all on the calling thread */
+	bool with_stats;    /* keep session->times */
 };
 
 struct session_counts {
@@ -80,18 +83,19 @@ struct session {
 	struct location_table locations;
 	struct timeline timeline;
 	uint32_t build_ids_nr; /* of the reader's, known to timeline */
-	struct record_queue queue;
-	struct continuations continuations;
+	struct intake intake;
+	struct pipeline *pipeline; /* while session_run() runs on several threads; else NULL */
 	struct stack_builder builder;
 	struct tally tally;
 	struct intern texts;
-	struct progress progress;
 	struct u32_vec
 	    accepted_locations; /* filter_frames: by location; 0 not asked yet, 1 no, 2 */
 
 	struct session_counts counts;
-	const char *event_name; /* of the shown samples; NULL before the first one */
-	uint64_t applied_ns;	/* newest time handed on */
+	struct stage_times times; /* with_stats */
+	uint64_t apply_ns;	  /* with_stats: of all that the session's own thread did */
+	const char *event_name;	  /* of the shown samples; NULL before the first one */
+	uint64_t applied_ns;	  /* newest time handed on */
 	bool has_file_info;
 	struct payload_file_info file_info; /* pyrec_version: NUL terminated, escaped */
 	bool has_clock;

@@ -71,33 +71,31 @@ static int session_apply_payload(struct session *session, const struct payload *
 	case PAYLOAD_CODE_LINES:
 		return code_table_add_lines(&session->codes, &payload->code_lines);
 	case PAYLOAD_FRAMES:
-		return continuations_add(&session->continuations, &payload->frames);
+		return 0; /* the intake ties them to their sample */
 	case PAYLOAD_LOSSES:
 		session->losses = payload->losses;
 		session->has_losses = true;
 		return 0;
-	case PAYLOAD_TASK: /* session_apply() */
-		return 1;
+	case PAYLOAD_TASK:
+		return timeline_apply_task(&session->timeline, &payload->task);
 	}
 	return 0;
 }
 
-int session_take_payload(struct session *session, const struct raw_record *raw, uint64_t *time_ns)
+int session_take_payload(struct session *session, const struct intake_item *item)
 {
 	struct payload payload;
-	int ret = payload_decode(raw->header + 1, raw->header->size - sizeof(*raw->header),
+	int ret = payload_decode(item->header + 1, item->header->size - sizeof(*item->header),
 				 &payload);
 
 	if (ret == -ENOENT)
 		return 0;
 	if (ret == 0)
 		ret = session_apply_payload(session, &payload);
-	if (ret == 1)
-		*time_ns = payload.task.time_ns;
-	if (ret == -ENOMEM || ret >= 0)
+	if (ret == -ENOMEM || ret == 0)
 		return ret;
 	session->counts.damaged_records_nr++;
-	session_set_error(session, -EBADMSG, raw->file_offset,
+	session_set_error(session, -EBADMSG, item->file_offset,
 			  "one of pyrec's own records is damaged");
 	return 0;
 }

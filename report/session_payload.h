@@ -3,18 +3,12 @@
 #ifndef PYREC_REPORT_SESSION_PAYLOAD_H
 #define PYREC_REPORT_SESSION_PAYLOAD_H
 
-#include <stdint.h>
-
 #include "common/cleanup.h"
 
-struct raw_record;
+struct intake_item;
 struct session;
 
-/**
- * Take one type-65 record. Damage goes to session->error. Return: 0; 1: it holds from @time_ns on
- * and has to wait its turn; -ENOMEM.
- */
-must_check int session_take_payload(struct session *session, const struct raw_record *raw,
-				    uint64_t *time_ns);
+/** Take one type-65 record. Damage goes to session->error. Return: 0 or -ENOMEM. */
+must_check int session_take_payload(struct session *session, const struct intake_item *item);
 
 #endif

@@ -272,6 +272,40 @@ static int step_by_rule(struct unwinder *unwinder, const struct cfi_rule *rule,
 	return STEP_ON;
 }
 
+/*
+ * The same where all that is saved lies together in the stack, readable and not yet popped, which
+ * one comparison tells. Return: false when it does not: nothing has changed then.
+ */
+static bool step_by_plain_rule(struct unwinder *unwinder, const struct cfi_rule *rule,
+			       struct native_frame *frame)
+{
+	struct unwind_registers *registers = &unwinder->registers;
+	const struct stack_dump *dump = &unwinder->dump;
+	const uint64_t cfa = registers->values[rule->cfa_register] +
+			     (uint64_t)(int64_t)rule->cfa_offset;
+	const uint64_t bytes = -(uint64_t)(int64_t)rule->plain_offset;
+	const uint64_t begin = cfa - bytes - dump->start;
+	const uint8_t *at_cfa;
+
+	if (!register_is_known(registers, rule->cfa_register) || cfa <= frame->sp ||
+	    cfa - frame->sp < bytes || dump->nr < bytes || begin > dump->nr - bytes)
+		return false;
+	at_cfa = dump->bytes + begin + bytes;
+	registers->known &= DWARF_KEPT_MASK;
+	for (unsigned int mask = rule->saved_mask; mask; mask &= mask - 1) {
+		unsigned int index = (unsigned int)__builtin_ctz(mask);
+		unsigned int number = cfi_saved_register(index);
+
+		memcpy(&registers->values[number], at_cfa + rule->saved[index].offset, 8);
+		registers->known |= 1U << number;
+	}
+	memcpy(&registers->values[DWARF_RIP], at_cfa - 8, 8);
+	registers->values[DWARF_RSP] = cfa;
+	registers->known |= 1U << DWARF_RIP | 1U << DWARF_RSP;
+	frame->cfa = cfa;
+	return true;
+}
+
 /* The kernel has put every register on the stack. An alternate stack's frame ends anywhere. */
 static int step_over_signal(struct unwinder *unwinder, struct native_frame *frame)
 {
@@ -375,6 +409,10 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 	bool is_return_address = !(frame->flags & NATIVE_FRAME_INTERRUPTED);
 	int ret;
 
+	if (rule->plain_offset && !rule->is_signal && step_by_plain_rule(unwinder, rule, frame)) {
+		*caller_flags = 0;
+		return STEP_ON;
+	}
 	/*
 	 * A trampoline is returned to at its first byte, where its FDE may just begin, and sampled
 	 * in its system call behind its last byte, where the FDE may have ended.
@@ -408,20 +446,22 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 	return ret;
 }
 
-static int unwinder_append(struct unwinder *unwinder, const struct mapping *mapping, uint32_t flags)
+static struct native_frame *unwinder_append(struct unwinder *unwinder,
+					    const struct mapping *mapping, uint32_t flags)
 {
-	int error = vec_grow((void **)&unwinder->frames, &unwinder->capacity, unwinder->nr + 1,
-			     sizeof(*unwinder->frames));
+	struct native_frame *frame;
 
-	if (error)
-		return error;
-	unwinder->frames[unwinder->nr++] = (struct native_frame){
-	    .pc = unwinder->registers.values[DWARF_RIP],
-	    .sp = unwinder->registers.values[DWARF_RSP],
-	    .mapping = mapping,
-	    .flags = flags,
-	};
-	return 0;
+	if (unwinder->nr == unwinder->capacity &&
+	    vec_grow((void **)&unwinder->frames, &unwinder->capacity, unwinder->nr + 1,
+		     sizeof(*unwinder->frames)))
+		return NULL;
+	frame = &unwinder->frames[unwinder->nr++];
+	frame->pc = unwinder->registers.values[DWARF_RIP];
+	frame->sp = unwinder->registers.values[DWARF_RSP];
+	frame->cfa = 0;
+	frame->mapping = mapping;
+	frame->flags = flags;
+	return frame;
 }
 
 /* Return: enum unwind_end or -ENOMEM. */
@@ -433,6 +473,7 @@ static int unwinder_walk(struct unwinder *unwinder)
 		uint64_t pc = unwinder->registers.values[DWARF_RIP];
 		const struct code_site *site = find_site(unwinder,
 							 pc - !(flags & NATIVE_FRAME_INTERRUPTED));
+		struct native_frame *frame;
 		int ret;
 
 		/* Threads and old start-up code end with a zero where the return address is. */
@@ -440,10 +481,10 @@ static int unwinder_walk(struct unwinder *unwinder)
 			return UNWIND_END_COMPLETE;
 		if (unwinder->nr && !site->mapping)
 			return UNWIND_END_BAD;
-		ret = unwinder_append(unwinder, site->mapping, flags);
-		if (!ret)
-			ret = step(unwinder, site->rule, &unwinder->frames[unwinder->nr - 1],
-				   &flags);
+		frame = unwinder_append(unwinder, site->mapping, flags);
+		if (!frame)
+			return -ENOMEM;
+		ret = step(unwinder, site->rule, frame, &flags);
 		if (ret != STEP_ON)
 			return ret;
 	}

@@ -32,7 +32,7 @@ static void setup(struct fixture *fixture)
 						.children = true,
 						.dso = &no_filter,
 						.symbol = &no_filter}};
-	location_table_init(&fixture->locations, NULL, &fixture->codes);
+	assert_int_equal(location_table_init(&fixture->locations, NULL, &fixture->codes), 0);
 	tally_init(&fixture->tally, &fixture->locations);
 	fixture->output = (struct output){.ops = &output_text, .options = &fixture->options};
 }

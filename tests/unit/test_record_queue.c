@@ -7,14 +7,25 @@
 
 #include <cmocka.h>
 
+#include "format/record_block.h"
 #include "report/record_queue.h"
 
+static struct record_pool pool;
+
+/* Each record in a block of its own. */
 static void push(struct record_queue *queue, uint64_t time_ns, uint16_t mark)
 {
-	struct perf_event_header header = {.size = sizeof(header), .misc = mark};
+	struct record_block *block = record_pool_take(&pool);
+	struct perf_event_header *header;
 
-	assert_int_equal(
-	    record_queue_push(queue, &(struct queued_record){.time_ns = time_ns}, &header), 0);
+	assert_non_null(block);
+	header = (void *)block->bytes;
+	*header = (struct perf_event_header){.size = sizeof(*header), .misc = mark};
+	assert_int_equal(record_queue_push(queue, &(struct queued_record){.time_ns = time_ns,
+									  .header = header,
+									  .block = block}),
+			 0);
+	record_block_put(block);
 }
 
 /* Take what may leave and compare the marks, which end with 0. */
@@ -25,7 +36,7 @@ static void check_out(struct record_queue *queue, const uint16_t *marks)
 	while (record_queue_pop(queue, &item)) {
 		assert_int_equal(item.header->misc, *marks);
 		marks++;
-		queued_record_release(&item);
+		record_block_put(item.block);
 	}
 	assert_int_equal(*marks, 0);
 }
@@ -37,7 +48,7 @@ static void test_rounds(void **state)
 	struct record_queue queue;
 
 	(void)state;
-	record_queue_init(&queue, 1 << 20);
+	record_queue_init(&queue, 64 * sizeof(struct record_block));
 	push(&queue, 30, 3);
 	push(&queue, 10, 1);
 	record_queue_end_round(&queue);
@@ -57,7 +68,7 @@ static void test_equal_times_keep_their_order(void **state)
 	struct record_queue queue;
 
 	(void)state;
-	record_queue_init(&queue, 1 << 20);
+	record_queue_init(&queue, 64 * sizeof(struct record_block));
 	for (uint16_t mark = 1; mark <= 6; mark++)
 		push(&queue, mark == 4 ? 6 : 7, mark);
 	record_queue_end(&queue);
@@ -72,15 +83,15 @@ static void test_memory_is_bounded(void **state)
 	uint64_t last_ns = 0;
 
 	(void)state;
-	record_queue_init(&queue, 10000);
-	for (uint64_t i = 1; i <= 100000; i++) {
+	record_queue_init(&queue, 16 * sizeof(struct record_block));
+	for (uint64_t i = 1; i <= 10000; i++) {
 		push(&queue, (i ^ 3) + 1, 1);
 		while (record_queue_pop(&queue, &item)) {
 			assert_true(item.time_ns > last_ns);
 			last_ns = item.time_ns;
-			queued_record_release(&item);
+			record_block_put(item.block);
 		}
-		assert_true(queue.bytes <= 10000);
+		assert_true(queue.bytes <= 16 * sizeof(struct record_block));
 	}
 	record_queue_deinit(&queue);
 }
@@ -93,5 +104,10 @@ int main(void)
 	    cmocka_unit_test(test_memory_is_bounded),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed_nr;
+
+	record_pool_init(&pool);
+	failed_nr = cmocka_run_group_tests(tests, NULL, NULL);
+	record_pool_deinit(&pool);
+	return failed_nr;
 }
