@@ -31,6 +31,12 @@ def any_python(request):
     return find_python(request.param)
 
 
+@pytest.fixture(params=["2.7", "3.8"] + MINORS + ["system"])
+def work_python(request):
+    """Of those before 3.11 one of each kind, for tests that take long."""
+    return find_python(request.param)
+
+
 @pytest.fixture(params=["3.10"] + MINORS + ["system"])
 def traced_python(request):
     """Versions whose sys.settrace tells each line that runs. Up to 3.9 a jump into the middle of a line

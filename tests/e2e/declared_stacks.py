@@ -11,7 +11,7 @@ import os
 import re
 
 FILLERS = re.compile(
-    r"^(python\d?(\.\d+)?([dm]|-dbg)?|libpython\d[\d.]*[dm]?\.so.*|libc\.so\.6|libm\.so\.6|ld-linux-x86-64\.so\.2"
+    r"^(python\d?(\.\d+)?([dm]|-dbg)?|libpython\d[\d.]*[dm]?\.so.*|libc\.so\.6|libm\.so\.6|ld-linux-x86-64\.so\.2|(libc|libm|libpthread|ld)-2\.\d+\.so"
     r"|\[vdso\])$"
 )
 

@@ -4,14 +4,15 @@
 from pyrec_harness import documents, losses, recording, run, run_target, script, within
 
 
-def test_all_are_named_and_none_lost(python, workdir):
+def test_all_are_named_and_none_lost(work_python, workdir):
     path = f"{workdir}/many.data"
     with recording(path, "-a", "-F", "499"):
-        result = run(run_target(python, "many.py", 4))
+        result = run(run_target(work_python, "many.py", 4))
     assert result.returncode == 0, result.stderr
     workers = documents(result.stdout)
     assert len(workers) == 18
-    samples = script(path)
+    pids = {worker["pid"] for worker in workers}
+    samples = script(path, *[f"--pid={pid}" for pid in pids])
     for worker in workers:
         own = [s for s in samples if (s.pid, s.tid) == (worker["pid"], worker["tid"])]
         own = within(own, *worker["window"])

@@ -9,13 +9,14 @@ def has_callers(sample, callers):
     return callers == [name for name in names if name in callers]
 
 
-def test_zlib_thread(python, workdir):
+def test_zlib_thread(work_python, workdir):
     path = f"{workdir}/nogil.data"
-    target = run_target(python, "zlib_nogil.py", 4)
+    target = run_target(work_python, "zlib_nogil.py", 4)
     (truth,) = documents(record_command(path, target, "-F", "499").stdout)
     everything = [s for s in script(path) if s.tid == truth["zlib_tid"]]
     samples = within(everything, *truth["window"])
-    assert len(samples) >= 500
+    # One of two threads that share the process's time.
+    assert len(samples) >= 0.2 * 499 * truth["cpu_seconds"] > 50
     named = sum(has_callers(sample, truth["callers"]) for sample in samples)
     assert named >= 0.99 * len(samples), f"{named} of {len(samples)} show their callers"
     in_zlib = sum(any("libz.so" in f.dso for f in sample.frames) for sample in samples)

@@ -15,12 +15,13 @@ def shares_pct(samples):
     }
 
 
-def test_shares(python, workdir):
+def test_shares(work_python, workdir):
     path = f"{workdir}/split.data"
-    target = run_target(python, "split.py", 10)
+    target = run_target(work_python, "split.py", 10)
     (truth,) = documents(record_command(path, target, "-F", "499").stdout)
     samples = within([s for s in script(path) if s.tid == truth["tid"]], *truth["window"])
-    assert len(samples) > 2000
+    # A busy machine gives it less than its time.
+    assert len(samples) > 0.7 * 499 * sum(truth["spent_seconds"].values()) > 500
     found = shares_pct(samples)
     off = {name: found[name] - pct for name, pct in SHARES_PCT.items()}
     assert all(abs(points) <= TOLERANCE_POINTS for points in off.values()), (found, len(samples))

@@ -18,7 +18,7 @@ SELF = """
 import sys, sysconfig
 kinds = [("debug", "gettotalrefcount"), ("trace refs", "getobjects")]
 words = [sys.version.split()[0], ", ".join(kind for kind, mark in kinds if hasattr(sys, mark)),
-         sysconfig.get_path("include"), sysconfig.get_config_var("EXT_SUFFIX") or ".so",
+         sysconfig.get_config_var("INCLUDEPY") if sys.version < "3" else sysconfig.get_path("include"), sysconfig.get_config_var("EXT_SUFFIX") or ".so",
          "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""]
 print("|".join(words))
 sys.stdout.flush()

@@ -3,7 +3,7 @@
 
 Runs for argv[1] seconds. Ten processes come one after the other meanwhile and live 0.2 s of work
 each: four are programs started by subprocess, three come from fork, three from multiprocessing's
-spawn. Every worker declares itself.
+spawn (2.7 has only its fork). Every worker declares itself.
 """
 
 import multiprocessing
@@ -36,7 +36,8 @@ def start_fork(name):
 
 
 def start_spawn(name):
-    context = multiprocessing.get_context("spawn")
+    has_contexts = hasattr(multiprocessing, "get_context")
+    context = multiprocessing.get_context("spawn") if has_contexts else multiprocessing
     child = context.Process(target=named_work.work_as, args=(name, SHORT_LIFE_SECONDS))
     child.start()
     return child.join
@@ -46,7 +47,7 @@ def main(seconds):
     # Since 3.12 fork beside threads warns; these children touch no lock of another thread.
     warnings.simplefilter("ignore", DeprecationWarning)
     threads = [
-        threading.Thread(target=named_work.work_as, args=(f"thread_work_{n}", seconds))
+        threading.Thread(target=named_work.work_as, args=("thread_work_%d" % n, seconds))
         for n in range(THREADS_NR)
     ]
     for thread in threads:
@@ -54,7 +55,7 @@ def main(seconds):
     starters = [start_program, start_fork, start_spawn] * 3 + [start_program]
     waiters = []
     for n, start in enumerate(starters):
-        waiters.append(start(f"process_work_{n}"))
+        waiters.append(start("process_work_%d" % n))
         time.sleep(seconds / (len(starters) + 4))
     for wait in waiters:
         wait()

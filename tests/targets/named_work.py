@@ -5,25 +5,38 @@ As a program: named_work.py NAME SECONDS.
 """
 
 import sys
-from time import monotonic_ns
 from types import FunctionType
 
 import declared
+from declared import SECOND, in_ns, monotonic
+
+# Arguments of the code type before it could replace(); 2.7 has no keyword-only ones.
+CODE_FIELDS = """argcount kwonlyargcount nlocals stacksize flags code consts names varnames filename name
+firstlineno lnotab freevars cellvars""".split()
 
 
 def template(deadline):
     value = 1
-    while monotonic_ns() < deadline:
+    while monotonic() < deadline:
         value = value * 31 % 1000003
     return value
 
 
+def renamed(code, name):
+    if hasattr(code, "co_qualname"):
+        return code.replace(co_name=name, co_qualname=name)
+    if hasattr(code, "replace"):
+        return code.replace(co_name=name)
+    fields = [field for field in CODE_FIELDS if hasattr(code, "co_" + field)]
+    return type(code)(*[name if f == "name" else getattr(code, "co_" + f) for f in fields])
+
+
 def work_as(name, seconds):
-    code = template.__code__.replace(co_name=name, co_qualname=name)
-    function = FunctionType(code, globals(), name)
-    begin = monotonic_ns()
-    function(begin + int(seconds * 1e9))
-    declared.emit(worker=name, window=[begin, monotonic_ns()], **declared.identity())
+    function = FunctionType(renamed(template.__code__, name), globals(), name)
+    begin = monotonic()
+    function(begin + seconds * SECOND)
+    window = [in_ns(begin), in_ns(monotonic())]
+    declared.emit(worker=name, window=window, **declared.identity())
 
 
 if __name__ == "__main__":

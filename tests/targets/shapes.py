@@ -4,23 +4,15 @@
 Each shape runs for argv[1] seconds (default 0.4), by traced.py.
 """
 
-import asyncio
 import contextlib
 import functools
 import sys
 
 import declared
 from declared import SECOND, in_ns, monotonic
-from traced import all_stacks, run_shape
+from traced import all_stacks, burn, run_shape
 
 RECURSION_NR = 4000
-
-
-def burn(rounds):
-    value = 1
-    for _ in range(rounds):
-        value = value * 31 % 1000003
-    return value
 
 
 def squares(limit):
@@ -28,12 +20,8 @@ def squares(limit):
         yield burn(20) + number
 
 
-def relayed(limit):
-    yield from squares(limit)
-
-
 def generator():
-    return max(relayed(30))
+    return max(squares(30))
 
 
 def lambda_key():
@@ -56,7 +44,7 @@ def reduce_callback():
     return functools.reduce(lambda left, right: left + burn(20), range(30))
 
 
-class Thing:
+class Thing(object):  # 2.7 has properties for these only
     def __init__(self):
         self.made = burn(20)
 
@@ -126,33 +114,6 @@ def evaluated_source():
     return eval("burn(20)", {"burn": burn})
 
 
-async def awaited(rounds):
-    return burn(rounds)
-
-
-async def awaiting():
-    return await awaited(20) + await awaited(20)
-
-
-def coroutine():
-    try:
-        awaiting().send(None)
-    except StopIteration as stop:
-        return stop.value
-
-
-async def sleeping():
-    await asyncio.sleep(0)
-    return burn(20)
-
-
-LOOP = asyncio.new_event_loop()
-
-
-def event_loop():
-    return LOOP.run_until_complete(sleeping())
-
-
 def raised():
     raise ValueError(burn(20))
 
@@ -162,10 +123,6 @@ def exception():
         raised()
     except ValueError as error:
         return error
-
-
-def unicode_ñame_函数():
-    return burn(60)
 
 
 def recurse(depth, seconds):
@@ -199,11 +156,13 @@ SHAPES = [
     nested_function,
     executed_source,
     evaluated_source,
-    coroutine,
-    event_loop,
     exception,
-    unicode_ñame_函数,
 ]
+
+if sys.version_info >= (3,):
+    import shapes_3
+
+    SHAPES += shapes_3.SHAPES
 
 
 def run_all(seconds):

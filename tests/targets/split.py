@@ -1,39 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """CPU time of one thread split 50/30/20 over three functions for argv[1] seconds of wall time.
 
-Small slices, each measured by the thread's own CPU clock and always given to the function that
+Small slices, each measured by the CPU clock of the process, which has no other thread, and always given to the function that
 is furthest behind its share: what else runs on the machine hits all three alike.
 """
 
 import sys
-from time import monotonic_ns, thread_time_ns
 
 import declared
+from declared import SECOND, cpu_seconds, in_ns, monotonic
 
-SLICE_NS = 2_000_000
+SLICE_SECONDS = 0.002
 SHARES = {"half": 0.5, "third": 0.3, "fifth": 0.2}
 
 
 def half():
-    end = thread_time_ns() + SLICE_NS
+    end = cpu_seconds() + SLICE_SECONDS
     value = 1
-    while thread_time_ns() < end:
+    while cpu_seconds() < end:
         value = value * 31 % 1000003
     return value
 
 
 def third():
-    end = thread_time_ns() + SLICE_NS
+    end = cpu_seconds() + SLICE_SECONDS
     words = []
-    while thread_time_ns() < end:
+    while cpu_seconds() < end:
         words = [str(number) for number in range(8)]
     return words
 
 
 def fifth():
-    end = thread_time_ns() + SLICE_NS
+    end = cpu_seconds() + SLICE_SECONDS
     table = {}
-    while thread_time_ns() < end:
+    while cpu_seconds() < end:
         table[len(table) % 64] = len(table)
     return table
 
@@ -41,14 +41,15 @@ def fifth():
 def main(seconds):
     functions = {"half": half, "third": third, "fifth": fifth}
     spent = dict.fromkeys(SHARES, 0)
-    begin = monotonic_ns()
-    deadline = begin + int(seconds * 1e9)
-    while monotonic_ns() < deadline:
+    begin = monotonic()
+    deadline = begin + seconds * SECOND
+    while monotonic() < deadline:
         name = min(SHARES, key=lambda share: spent[share] / SHARES[share])
-        before = thread_time_ns()
+        before = cpu_seconds()
         functions[name]()
-        spent[name] += thread_time_ns() - before
-    declared.emit(spent_ns=spent, window=[begin, monotonic_ns()], **declared.identity())
+        spent[name] += cpu_seconds() - before
+    window = [in_ns(begin), in_ns(monotonic())]
+    declared.emit(spent_seconds=spent, window=window, **declared.identity())
 
 
 main(float(sys.argv[1]))

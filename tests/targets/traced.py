@@ -12,7 +12,14 @@ import sys
 import declared
 from declared import SECOND, in_ns, monotonic
 
-GENERATOR_FLAGS = inspect.CO_GENERATOR | inspect.CO_COROUTINE
+GENERATOR_FLAGS = inspect.CO_GENERATOR | getattr(inspect, "CO_COROUTINE", 0)
+
+
+def burn(rounds):
+    value = 1
+    for _ in range(rounds):
+        value = value * 31 % 1000003
+    return value
 
 
 def repeat(shape, deadline):
@@ -42,10 +49,10 @@ class Tracer:
             at = at.f_back
         self.chains.add(tuple(chain[::-1]))
         if frame.f_lasti >= 0:
-            chain[0] = (*chain[0][:2], declared.line_at(frame.f_code, frame.f_lasti))
+            chain[0] = chain[0][:2] + (declared.line_at(frame.f_code, frame.f_lasti),)
             self.chains.add(tuple(chain[::-1]))
         if has_lineless_code(frame.f_code):
-            chain[0] = (*chain[0][:2], None)
+            chain[0] = chain[0][:2] + (None,)
             self.chains.add(tuple(chain[::-1]))
         if frame.f_code.co_flags & GENERATOR_FLAGS:
             code = frame.f_code
@@ -54,7 +61,7 @@ class Tracer:
 
     def all_chains(self):
         """A call of a generator function enters it, makes the generator and leaves again."""
-        return self.chains | {(*chain, made) for chain in self.chains for made in self.generators}
+        return self.chains | {chain + (made,) for chain in self.chains for made in self.generators}
 
 
 def run_shape(shape, seconds):

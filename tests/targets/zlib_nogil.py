@@ -7,7 +7,7 @@ import threading
 import zlib
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, cpu_seconds, in_ns, monotonic
 
 BUFFER_BYTES = 8 << 20
 
@@ -38,20 +38,22 @@ def main_thread_work(deadline):
 
 def main(seconds):
     letters = random.Random(7)
-    words = [bytes(letters.getrandbits(8) for _ in range(7)) for _ in range(4096)]
+    words = [bytes(bytearray(letters.getrandbits(8) for _ in range(7))) for _ in range(4096)]
     chooser = random.Random(11)
-    buffer = b" ".join(chooser.choices(words, k=BUFFER_BYTES // 8))
+    buffer = b" ".join([words[int(chooser.random() * 4096)] for _ in range(BUFFER_BYTES // 8)])
     found = {}
     deadline = monotonic() + seconds * SECOND
     thread = threading.Thread(target=zlib_thread, args=(deadline, buffer, found))
     thread.start()
+    cpu_begin = cpu_seconds()
     main_thread_work(deadline)
     thread.join()
     declared.emit(
         zlib_tid=found["tid"],
         window=found["window"],
+        cpu_seconds=cpu_seconds() - cpu_begin,
         callers=["zlib_thread", "compress_buffers", "compress_once"],
-        **declared.identity(),
+        **declared.identity()
     )
 
 
