@@ -70,7 +70,7 @@ class Inside:
     def declaration(self):
         return documents(self.output)[0]
 
-    def check(self, samples_min=100, shift_ns=0, samples=None):
+    def check(self, samples_min=40, shift_ns=0, samples=None):
         """Every sample between the times that the target tells, in its own clock, is its stack."""
         declaration, ending = documents(self.output)
         if samples is None:

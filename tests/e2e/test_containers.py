@@ -105,7 +105,7 @@ def test_numbers_of_children_and_threads(workdir):
     samples = script(inside.path, "--ns-pid")
     for ids in told:
         own = [s for s in samples if ids["name"] in s.python_names()]
-        assert len(own) > 10, ids
+        assert len(own) > 3, ids
         assert {(s.pid, s.tid) for s in own} == {(ids["pid"], ids["tid"])}, ids
 
 
@@ -239,7 +239,7 @@ def test_twins(is_late, workdir):
     assert outers[0] != outers[1]
     for output, outer in zip(outputs, outers):
         inside = Inside(path, read(output), outer)
-        inside.check(samples_min=60)
+        inside.check(samples_min=30)
         assert inside.declaration()["pid"] == 2
         assert {(s.pid, s.tid) for s in script(path, "--ns-pid", "--pid=2")} == {(2, 2)}
     libraries = re.findall(r"CPython (3\.1[12])\S*,.*/opt/lib/libpython", pyrec("info", "-i", path).stdout)
@@ -327,7 +327,7 @@ def test_replaced_and_out_of_reach(form, workdir):
         options=["--all-processes"],
     )
     samples = script(inside.path, f"--pid={inside.outer}")
-    assert len(samples) > 100
+    assert len(samples) > 40
     frames = [frame for sample in samples for frame in sample.frames]
     assert not [frame for frame in frames if frame.kind == "p"]
     assert {f.name for f in frames if f.dso.startswith(file)} == {"[unknown]"}

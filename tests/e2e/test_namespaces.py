@@ -2,6 +2,7 @@
 """A recorder inside a pid namespace sees the programs of that namespace, by their numbers there."""
 
 import json
+import os
 
 from pyrec_harness import PYREC, need_program, need_root, run, script
 
@@ -34,8 +35,20 @@ def test_recorder_inside_a_pid_namespace(workdir):
     samples = script(data)
     own = [sample for sample in samples if sample.pid == pid]
     named = [sample for sample in own if "inside_work" in sample.python_names()]
-    assert len(named) > 100, f"{len(named)} of {len(samples)} samples"
-    assert len(named) == len(samples), "nothing else ran Python in that namespace"
+    assert len(named) > 20, f"{len(named)} of {len(samples)} samples"
+    assert len(own) == len(samples), "nothing else ran Python in that namespace"
+
+
+def test_proc_of_another_pid_namespace(workdir):
+    """It tells of other processes under the same numbers: refused, in one sentence."""
+    need_root()
+    need_program("unshare")
+    data = f"{workdir}/x.data"
+    result = run(["unshare", "-p", "-f", PYREC, "record", "-d", "1", "-o", data])
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("pyrec: /proc is not mounted or is that of another pid namespace")
+    assert not os.path.exists(data)
 
 
 def test_without_ptrace_capability(workdir):
@@ -53,7 +66,7 @@ def test_without_ptrace_capability(workdir):
                   "sh", "-c", f'/usr/bin/python3 -c "{WORK}" & exec "$@"', "sh", *command])
     assert result.returncode == 0, result.stderr
     named = [s for s in script(data) if "seen_by_bpf" in s.python_names()]
-    assert len(named) > 100, f"{len(named)} samples; {result.stderr}"
+    assert len(named) > 20, f"{len(named)} samples; {result.stderr}"
 
 
 WORK = (
