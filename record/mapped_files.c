@@ -11,7 +11,7 @@
 #include "common/hash.h"
 #include "common/vec.h"
 
-enum { FAILURES_MAX = 16 }; /* to open one file, before it is left alone */
+enum { FAILURES_MAX = 16 }; /* to open one file, or to find it unchanged, before it is left alone */
 
 /* How a memory map identifies a file. Inodes are reused: the path tells most of those apart. */
 struct file_key {
@@ -123,6 +123,27 @@ static int mapped_file_learn(struct mapped_file *file, const struct elf_file *el
 	return 0;
 }
 
+/* Was it written to, or only renamed, since it was looked at? */
+static bool mapped_file_is_changed(const struct mapped_file *file, int fd)
+{
+	struct stat status;
+
+	return fd >= 0 && fstat(fd, &status) == 0 &&
+	       (status.st_ctim.tv_sec != file->changed.tv_sec ||
+		status.st_ctim.tv_nsec != file->changed.tv_nsec);
+}
+
+static void mapped_file_forget(struct mapped_file *file)
+{
+	free(file->runtime);
+	free(file->segments);
+	file->runtime = NULL;
+	file->segments = NULL;
+	file->segments_nr = 0;
+	file->build_id_nr = 0;
+	file->is_readable = false;
+}
+
 /* Fill what the ELF file tells. Anything missing only means that less is known. */
 static int mapped_file_look(struct mapped_file *file, int fd)
 {
@@ -132,6 +153,7 @@ static int mapped_file_look(struct mapped_file *file, int fd)
 
 	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode) || elf_file_open(fd, &elf))
 		return 0;
+	file->changed = status.st_ctim;
 	file->build_id_nr = elf_file_build_id(elf, file->build_id);
 	error = mapped_file_learn(file, elf);
 	elf_file_close(elf);
@@ -197,7 +219,29 @@ static int mapped_files_add(struct mapped_files *files, const struct file_key *k
 		return error;
 	}
 	*ret = file;
-	return mapped_files_remember(files, key, file);
+	return 0;
+}
+
+/* It is held open, so that it is the file that is mapped, whatever is in it now. */
+static int mapped_files_look_again(struct mapped_files *files, struct file_entry *entry,
+				   struct mapped_file **ret)
+{
+	const uint8_t failures_nr = entry->file->failures_nr;
+	auto_close_fd int fd = -1;
+	int error;
+
+	if (failures_nr == FAILURES_MAX)
+		return -ENOENT;
+	fd = fcntl(entry->file->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	error = mapped_files_add(files, &entry->key, fd, entry->file->path, ret);
+	if (error)
+		return error;
+	entry->file = *ret;
+	entry->file->fd = no_close_fd(fd);
+	entry->file->failures_nr = failures_nr + 1;
+	return 0;
 }
 
 static int mapped_files_resolve(struct mapped_files *files, const struct file_place *place,
@@ -214,13 +258,19 @@ static int mapped_files_resolve(struct mapped_files *files, const struct file_pl
 	    place->identity.inode == 0)
 		return -ENOENT;
 	HASH_FIND(hh, files->entries, &key, sizeof(key), entry);
+	if (entry && entry->file->is_readable &&
+	    mapped_file_is_changed(entry->file, entry->file->fd))
+		return mapped_files_look_again(files, entry, ret);
 	if (entry && (entry->file->is_readable || entry->file->failures_nr == FAILURES_MAX)) {
 		*ret = entry->file;
 		return 0;
 	}
 	fd = file_open(place);
-	if (!entry)
-		return mapped_files_add(files, &key, fd, place->path, ret);
+	if (!entry) {
+		int error = mapped_files_add(files, &key, fd, place->path, ret);
+
+		return error ? error : mapped_files_remember(files, &key, *ret);
+	}
 	/* The process that showed it first was gone too soon; this one may not be. */
 	entry->file->failures_nr++;
 	*ret = entry->file;
@@ -269,6 +319,10 @@ void mapped_file_use(struct mapped_file *file, uint32_t pid, uint64_t start, uin
 		};
 
 		file->fd = file_open(&place);
+		if (mapped_file_is_changed(file, file->fd)) {
+			mapped_file_forget(file);
+			(void)!mapped_file_look(file, file->fd);
+		}
 	}
 }
 

@@ -191,6 +191,8 @@ int process_image_read(uint32_t tgid, struct mapped_files *files, struct output 
 			continue;
 		if (mapped_files_get(files, tgid, &map, &file))
 			file = NULL;
+		if (file && output)
+			mapped_file_use(file, tgid, map.start, map.end);
 		ret->has_maps = true;
 		ret->is_musl |= strstr(map.path, "/ld-musl-") != NULL;
 		has_bias = file && mapped_file_bias(file, map.start, map.file_offset, &bias) == 0;
@@ -200,8 +202,6 @@ int process_image_read(uint32_t tgid, struct mapped_files *files, struct output 
 		}
 		if (!output)
 			continue;
-		if (file)
-			mapped_file_use(file, tgid, map.start, map.end);
 		emit_map(output, tgid, &map, file);
 		if (has_bias)
 			process_emit_data_segments(output, tgid, bias, file);

@@ -247,6 +247,71 @@ static void test_replaced(void **state)
 	mapped_elf_remove(&elf);
 }
 
+/* Written over in place: the same inode and path, and what was learned of it is no longer so. */
+static void test_written_over(void **state)
+{
+	(void)state;
+	for (int is_used = 0; is_used < 2; is_used++) {
+		struct mapped_files *files = files_make();
+		struct elf_writer writer;
+		struct mapped_elf elf;
+		struct mapped_file *file;
+		struct proc_map identity;
+
+		elf_writer_python(&writer, VERSION, 0x44);
+		mapped_elf_save(&elf, &writer, "x");
+		identity = identity_of(&elf);
+		file = get_by_record(files, &elf, &identity);
+		if (is_used)
+			mapped_file_use(file, (uint32_t)getpid(), 0, 0);
+		elf_writer_python(&writer, 0x030c00f0, 0x55);
+		elf_writer_finish(&writer, SHT_DYNSYM);
+		usleep(20000); /* more than a tick of the kernel's clock for files */
+		assert_int_equal(elf_writer_save(&writer, elf.path), 0);
+		elf_writer_deinit(&writer);
+		assert_true(identity_of(&elf).inode == identity.inode);
+		if (is_used) { /* what ran before ran the file as it was */
+			assert_ptr_not_equal(get_by_record(files, &elf, &identity), file);
+			is_of_build(file, 0x44);
+		}
+		file = get_by_record(files, &elf, &identity);
+		mapped_file_use(file, (uint32_t)getpid(), 0, 0);
+		is_of_build(file, 0x55);
+		assert_true(file->fd >= 0);
+		assert_ptr_equal(get_by_record(files, &elf, &identity), file);
+		mapped_files_destroy(files);
+		mapped_elf_remove(&elf);
+	}
+}
+
+/* One that changes all the time is left alone in the end: what is not known is not told. */
+static void test_always_changing(void **state)
+{
+	struct mapped_files *files = files_make();
+	struct elf_writer writer;
+	struct mapped_elf elf;
+	struct mapped_file *file;
+	struct proc_map identity;
+	int changes_nr = 0;
+	int error = 0;
+
+	(void)state;
+	elf_writer_python(&writer, VERSION, 0x44);
+	mapped_elf_save(&elf, &writer, "x");
+	identity = identity_of(&elf);
+	mapped_file_use(get_by_record(files, &elf, &identity), (uint32_t)getpid(), 0, 0);
+	while (!error && changes_nr < 100) {
+		usleep(20000);
+		assert_int_equal(chmod(elf.path, changes_nr++ % 2 ? 0600 : 0700), 0);
+		identity.path = elf.path;
+		error = mapped_files_get(files, (uint32_t)getpid(), &identity, &file);
+	}
+	assert_int_equal(error, -ENOENT);
+	assert_int_equal(changes_nr, 17);
+	mapped_files_destroy(files);
+	mapped_elf_remove(&elf);
+}
+
 static void test_deleted(void **state)
 {
 	struct mapped_files *files = files_make();
@@ -441,6 +506,7 @@ int main(void)
 	    cmocka_unit_test(test_python),	   cmocka_unit_test(test_use),
 	    cmocka_unit_test(test_not_files),	   cmocka_unit_test(test_gone),
 	    cmocka_unit_test(test_readable_later), cmocka_unit_test(test_replaced),
+	    cmocka_unit_test(test_written_over),   cmocka_unit_test(test_always_changing),
 	    cmocka_unit_test(test_deleted),	   cmocka_unit_test(test_other_files),
 	    cmocka_unit_test(test_two_paths),	   cmocka_unit_test(test_bias),
 	    cmocka_unit_test(test_bias_rows),	   cmocka_unit_test(test_visit),
