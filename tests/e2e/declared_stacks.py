@@ -11,8 +11,8 @@ import os
 import re
 
 FILLERS = re.compile(
-    r"^(python\d?(\.\d+)?([dm]|-dbg)?|libpython\d[\d.]*[dm]?\.so.*|libc\.so\.6|libm\.so\.6|ld-linux-x86-64\.so\.2|(libc|libm|libpthread|ld)-2\.\d+\.so"
-    r"|\[vdso\])$"
+    r"^(python\d?(\.\d+)?([dmt]|-dbg)?|libpython\d[\d.]*[dmt]?\.so.*|libc\.so(\.6)?|libm\.so\.6"
+    r"|ld-linux-x86-64\.so\.2|(libc|libm|libpthread|ld)-2\.\d+\.so|ld-musl-x86_64\.so\.1|\[vdso\])$"
 )
 
 # Where a process starts, and glibc's names of where a thread does.

@@ -23,6 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 
 import declared_stacks as declared  # noqa: E402
+import builds  # noqa: E402
 import interpreters  # noqa: E402
 import pyrec_harness as harness  # noqa: E402
 import trees  # noqa: E402
@@ -216,7 +217,7 @@ def main(wanted):
         raise SystemExit("check-pythons: recording needs root")
     os.makedirs(OUT, exist_ok=True)
     results = []
-    found = interpreters.find_interpreters(trees.find_trees().values())
+    found = interpreters.find_interpreters(trees.find_trees().values(), builds.find_builds().values())
     show_row("version", "build", "place", "target", "samples", "possible", "flagged", "verdict")
     for interpreter in found:
         if interpreters.is_wanted(interpreter.version, wanted):

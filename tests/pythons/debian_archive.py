@@ -12,13 +12,13 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TIMEOUT_SECONDS = 600
 
 
-def run(command, **options):
+def run(command, timeout_seconds=TIMEOUT_SECONDS, **options):
     done = subprocess.run(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_SECONDS,
+        timeout=timeout_seconds,
         check=False,
         **options,
     )
@@ -40,14 +40,14 @@ def find_mirror():
 
 
 class Archive:
-    """apt over one suite, its state and its downloads in folder."""
+    """apt over one suite, its state and its downloads in folder; kind: deb or deb-src."""
 
-    def __init__(self, suite, folder):
+    def __init__(self, suite, folder, kind="deb"):
         self.folder = pathlib.Path(folder)
         for name in ("state/lists/partial", "cache/archives/partial"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         sources = self.folder / "sources.list"
-        sources.write_text(f"deb [signed-by={KEYRING}] {find_mirror()} {suite} main\n")
+        sources.write_text(f"{kind} [signed-by={KEYRING}] {find_mirror()} {suite} main\n")
         self.options = []
         for option in (
             f"Dir::Etc::sourcelist={sources}",
@@ -77,3 +77,7 @@ class Archive:
             run(["apt-get", *self.options, "-q", "download", *alone], cwd=archives)
         for package in sorted(archives.glob("*.deb")):
             run(["dpkg", "-x", package, tree])
+
+    def download_source(self, package, folder):
+        """Its source package's files into folder; the archive must be of the kind deb-src."""
+        run(["apt-get", *self.options, "-q", "--download-only", "source", package], cwd=folder)

@@ -40,7 +40,10 @@ class Interpreter:
         return [*prefix, self.program, *map(str, arguments)]
 
     def place(self):
-        """"pyenv", "system", "sid"."""
+        """"pyenv", "system", "sid", "built"."""
+        folder = re.search(r"/(built)-[^/]*/bin/", self.program)
+        if folder:
+            return folder[1]
         if self.root:
             return os.path.basename(self.root).partition("-")[0]
         return "pyenv" if self.program.startswith(harness.PYENV_ROOT) else "system"
@@ -66,7 +69,8 @@ class Interpreter:
         source = os.path.join(harness.TARGETS, "spinext.c")
         # Headers of the tree only where this machine has none: pyconfig.h is in two places.
         includes = ["-I", include, "-idirafter", f"{self.root}/usr/include"]
-        command = ["gcc", "-shared", "-fPIC", "-O2", "-g", *includes, source, "-o", output]
+        compiler = "musl-gcc" if "-musl" in self.suffix else "gcc"
+        command = [compiler, "-shared", "-fPIC", "-O2", "-g", *includes, source, "-o", output]
         return harness.run(command).returncode == 0
 
 
@@ -103,7 +107,11 @@ def describe(interpreter):
     return True
 
 
-def candidates(trees):
+def candidates(trees, builds):
+    for prefix in builds:
+        paths = glob.glob(f"{prefix}/bin/python[23]*")
+        programs = [path for path in paths if re.search(r"/python\d\.\d+t?$", path)]
+        yield Interpreter(max(programs, key=len), "")  # python3.14 is python3.14t
     for path in glob.glob(os.path.join(harness.PYENV_ROOT, "versions", "*", "bin", "python")):
         yield Interpreter(path, "")
     yield Interpreter(os.path.realpath(harness.SYSTEM_PYTHON), "")
@@ -116,8 +124,9 @@ def candidates(trees):
                 yield Interpreter(path[len(tree) :], tree)
 
 
-def find_interpreters(trees):
-    found = [interpreter for interpreter in candidates(trees) if describe(interpreter)]
+def find_interpreters(trees, builds=()):
+    """trees: unpacked ones, to chroot into; builds: prefixes."""
+    found = [interpreter for interpreter in candidates(trees, builds) if describe(interpreter)]
     return sorted(found, key=Interpreter.sort_key)
 
 
