@@ -19,8 +19,8 @@
 enum {
 	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
 	WALK_TEXT_HEAD_BYTES = PYREC_TEXT_HEAD_WORDS * 8,
-	WALK_CODE_BYTES = 96, /* PyCodeObject from layout.code_start on, all that is read of it */
-	WALK_UNICODE_BYTES = 88, /* head of a compact ASCII string (3.11: 48) and so much text */
+	/* Head of a compact ASCII string (free-threaded: 56) and so much text. */
+	WALK_UNICODE_BYTES = 96,
 };
 
 /* 2.7: the state that a thread had at its latest sample, and that state's interpreter. */
@@ -46,7 +46,10 @@ struct walk {
 	__u64 frame_type;   /* of heap frames: all have the same ob_type */
 	__u64 base_frame;   /* where the chain must end; 0: the version has none */
 	__u64 outer_cframe; /* then: the caller's, as far as known */
-	__u32 next_code;    /* next frames[] entry to fingerprint */
+	__u64 copy_code;    /* whose copy of bytecode number copy_index begins at copy_start */
+	__u64 copy_start;
+	__u32 copy_index;
+	__u32 next_code; /* next frames[] entry to fingerprint */
 	__u32 misses_nr;
 	__u32 next_miss;
 	__u32 facts_fingerprint; /* of facts, 0: none */
@@ -92,12 +95,25 @@ walk_inline __u64 walk_glibc_specific(__u64 fs, __u32 key)
 	return value;
 }
 
+/* The same with musl (pthread_getspecific.c): struct pthread points to an array of pointers. */
+walk_inline __u64 walk_musl_specific(__u64 fs, __u32 key, __u32 offset)
+{
+	__u64 array = 0;
+	__u64 value = 0;
+
+	if (key >= 128 || read_user(&array, 8, fs + offset) || !array ||
+	    read_user(&value, 8, array + key * 8))
+		return 0;
+	return value;
+}
+
 /*
  * Address of the thread's copy of a dynamic TLS block: glibc's DTV (sysdeps/x86_64/dl-tls.h,
  * elf/dl-tls.c), 16 bytes per module, the one before the first tells how many there are. It grows
  * when the thread first uses such a block, so it may be too short for a module loaded later.
+ * musl's (src/env/__init_tls.c): 8 bytes per module, the first word tells how many.
  */
-walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address)
+walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address, int is_musl)
 {
 	__u64 module = 0;
 	__u64 modules_nr = 0;
@@ -108,9 +124,9 @@ walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address)
 		return 0;
 	if (read_user(&dtv, 8, fs + 8) || !dtv)
 		return 0;
-	if (read_user(&modules_nr, 8, dtv - 16) || module > modules_nr)
+	if (read_user(&modules_nr, 8, is_musl ? dtv : dtv - 16) || module > modules_nr)
 		return 0;
-	if (read_user(&block, 8, dtv + module * 16))
+	if (read_user(&block, 8, dtv + module * (is_musl ? 8 : 16)))
 		return 0;
 	return block == ~0ULL ? 0 : block; /* TLS_DTV_UNALLOCATED */
 }
@@ -131,12 +147,13 @@ walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 f
 	if (process->tls_kind == PYREC_TLS_STATIC)
 		block = fs;
 	else if (process->tls_kind == PYREC_TLS_DYNAMIC)
-		block = walk_dynamic_tls(fs, process->tls_module_address);
+		block = walk_dynamic_tls(fs, process->tls_module_address,
+					 process->musl_specific != 0);
 	is_told = block && !read_user(&tstate, 8, block + process->tls_offset);
-	if (is_told)
-		*flags |= PYREC_SAMPLE_GIL_KNOWN | (tstate ? PYREC_SAMPLE_HOLDS_GIL : 0);
-	else
+	if (!is_told)
 		tstate = 0;
+	else if (!(process->flags & PYREC_PROCESS_NO_GIL))
+		*flags |= PYREC_SAMPLE_GIL_KNOWN | (tstate ? PYREC_SAMPLE_HOLDS_GIL : 0);
 	if (!tstate && block && (process->flags & PYREC_PROCESS_BOUND_TLS) &&
 	    read_user(&tstate, 8, block + process->bound_offset))
 		return 0;
@@ -148,7 +165,9 @@ walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 f
 		key <<= 32;
 	else if (!(__u32)key)
 		return 0;
-	tstate = walk_glibc_specific(fs, (__u32)(key >> 32));
+	tstate = process->musl_specific
+		     ? walk_musl_specific(fs, (__u32)(key >> 32), process->musl_specific)
+		     : walk_glibc_specific(fs, (__u32)(key >> 32));
 	/* 3.11 and older: one variable for the whole process. */
 	if (tstate && process->current_address &&
 	    !read_user(&attached, 8, process->current_address))
@@ -196,6 +215,7 @@ walk_inline void walk_init(struct walk *walk)
 	walk->next_code = 0;
 	walk->misses_nr = 0;
 	walk->next_miss = 0;
+	walk->copy_code = 0;
 }
 
 /* Begin with the top frame of @tstate, in versions without cframes. */
@@ -457,12 +477,38 @@ walk_inline long walk_heap_frame(struct walk *walk, const struct pyrec_layout *l
 	return walk->is_done;
 }
 
+/*
+ * Where the bytecode begins that the frame just read runs, 0: unreadable. Free-threaded 3.14 and
+ * newer (Include/internal/pycore_code.h, struct _PyCodeArray {size, entries[]}): each thread has a
+ * copy of its own but the first, which runs that in the code object.
+ */
+walk_inline __u64 walk_instrs(struct walk *walk, const struct pyrec_layout *layout, __u64 code)
+{
+	__u64 copies = 0;
+	__u32 index;
+
+	if (!layout->code_copies)
+		return code + layout->code_instrs;
+	index = walk_half(walk, layout->frame_copy);
+	if (!index)
+		return code + layout->code_instrs;
+	if (code == walk->copy_code && index == walk->copy_index)
+		return walk->copy_start;
+	if (read_user(&copies, 8, code + layout->code_copies) || !copies ||
+	    read_user(&walk->copy_start, 8, copies + 8 + (__u64)index * 8))
+		return 0;
+	walk->copy_code = code;
+	walk->copy_index = index;
+	return walk->copy_start;
+}
+
 /** Visit one frame. Return: 1 when the walk is over, else 0. */
 walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 			   struct pyrec_frame *frames)
 {
 	__u64 frame = walk->frame;
 	__u64 previous;
+	__u64 instrs;
 	__u64 code;
 	__s64 instr;
 	__u8 owner;
@@ -493,10 +539,9 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 	}
 	if (owner <= layout->entry_value && (!is_entry || layout->entry_is_frame)) {
 		code = walk_word(walk, layout->frame_code) & ~3ULL;
-		instr = (__s64)(walk_word(walk, layout->frame_instr) -
-				(code + layout->code_instrs)) >>
-			1;
-		if (!code || instr < -1 || instr > 0x3ffffff) {
+		instrs = walk_instrs(walk, layout, code);
+		instr = (__s64)(walk_word(walk, layout->frame_instr) - instrs) >> 1;
+		if (!code || !instrs || instr < -1 || instr > 0x3ffffff) {
 			walk_break(walk, layout, PYREC_WALK_TORN);
 			return walk->is_done;
 		}
@@ -516,24 +561,24 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 /* Bytes of a code point of the string whose head was read; PYREC_TEXT_IS_BYTES. */
 walk_inline __u32 walk_text_unit(const struct walk *walk, const struct pyrec_layout *layout)
 {
-	return layout->has_byte_names ? PYREC_TEXT_IS_BYTES
-				      : (walk_half(walk, layout->unicode_state) >> 2) & 7;
+	return layout->has_byte_names
+		   ? PYREC_TEXT_IS_BYTES
+		   : pyrec_unicode_state(layout, walk_half(walk, layout->unicode_state)) & 7;
 }
 
 /* Where a compact string's text begins and how many bytes it has; 0 bytes when not compact. */
 walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_layout *layout,
 				  __u16 *start)
 {
-	/* PyASCIIObject.state, 3.6 to 3.15: kind is bits 2-4, compact bit 5, ascii bit 6. */
-	__u32 state = walk_half(walk, layout->unicode_state);
-	__u64 unit = (state >> 2) & 7;
+	__u32 state = pyrec_unicode_state(layout, walk_half(walk, layout->unicode_state));
+	__u64 unit = state & 7;
 
 	if (layout->has_byte_names) {
 		*start = layout->unicode_ascii;
 		return walk_word(walk, layout->unicode_length);
 	}
-	*start = (state & (1 << 6)) ? layout->unicode_ascii : layout->unicode_compact;
-	if (!(state & (1 << 5)) || (unit != 1 && unit != 2 && unit != 4))
+	*start = (state & (1 << 4)) ? layout->unicode_ascii : layout->unicode_compact;
+	if (!(state & (1 << 3)) || (unit != 1 && unit != 2 && unit != 4))
 		return 0;
 	return walk_word(walk, layout->unicode_length) * unit;
 }
@@ -550,7 +595,7 @@ walk_inline long walk_read_text_head(struct walk *walk, const struct pyrec_layou
 	__u64 bytes;
 	int is_whole = !read_user(walk->object, WALK_UNICODE_BYTES, unicode);
 
-	if (!is_whole && read_user(walk->object, PYREC_UNICODE_HEAD_BYTES, unicode))
+	if (!is_whole && read_user(walk->object, pyrec_unicode_head_bytes(layout), unicode))
 		return -1;
 	bytes = walk_text_place(walk, layout, &start);
 	if (bytes > WALK_TEXT_HEAD_BYTES)
@@ -595,7 +640,7 @@ walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout 
 		if (walk->facts.version)
 			return pyrec_code_fingerprint(&walk->facts);
 	}
-	if (read_user(walk->object, WALK_CODE_BYTES, code + start))
+	if (read_user(walk->object, PYREC_CODE_WALK_BYTES, code + start))
 		return 0;
 	walk->facts.name = walk_word(walk, layout->code_name - start);
 	walk->facts.qualname = layout->code_qualname

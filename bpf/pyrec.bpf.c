@@ -411,7 +411,7 @@ static inline __u32 code_add_text(struct scratch *s, struct pyrec_text *text, __
 
 	text->bytes = 0;
 	text->unit = 1;
-	if (read_user(walk->object, PYREC_UNICODE_HEAD_BYTES, unicode)) {
+	if (read_user(walk->object, pyrec_unicode_head_bytes(&s->layout), unicode)) {
 		s->code.head.flags |= cut_flag;
 		return at;
 	}

@@ -32,11 +32,12 @@ enum {
 	 * the new _PyCFrame may not be filled in (by disassembly: 3.11.7 0x22, 3.12.1 0x7a bytes).
 	 */
 	PYREC_EVAL_PROLOGUE_BYTES = 0x80,
-	/* What is read of an object's head at once, CPython 3.11 to 3.15: fields lie inside. */
+	/* What is read of an object's head at once, at most: fields lie inside. */
 	PYREC_HEAP_FRAME_HEAD_BYTES = 128, /* PyFrameObject up to f_lasti, 2.7 to 3.10 */
 	PYREC_FRAME_HEAD_BYTES = 80,	   /* _PyInterpreterFrame up to owner; none is shorter */
-	PYREC_CODE_HEAD_BYTES = 144,	   /* PyCodeObject up to co_linetable */
-	PYREC_UNICODE_HEAD_BYTES = 40,	   /* PyUnicodeObject up to state */
+	PYREC_CODE_HEAD_BYTES = 160,	   /* PyCodeObject up to co_linetable */
+	PYREC_CODE_WALK_BYTES = 96,	   /* the same from layout.code_start on */
+	PYREC_UNICODE_HEAD_BYTES = 56,	   /* PyUnicodeObject up to state */
 	PYREC_REG_SP = 7,		   /* in pyrec_sample.regs */
 };
 
@@ -70,6 +71,12 @@ struct pyrec_layout {
 	__u16 tstate_base_frame;
 	__u16 tstate_interp; /* PyThreadState.interp and thread_id; 0 where they are not needed: */
 	__u16 tstate_thread; /* only 2.7 has no better way from a thread to its state */
+	/*
+	 * Free-threaded 3.14 and newer: a frame runs the copy of its bytecode number frame_copy (0:
+	 * that in the code object); code_copies points at their number and addresses. 0: no copies.
+	 */
+	__u16 code_copies;   /* PyCodeObject.co_tlbc */
+	__u16 frame_copy;    /* _PyInterpreterFrame.tlbc_index */
 	__u8 is_heap_frame;  /* 3.10 and older: PyFrameObject */
 	__u8 has_byte_names; /* 2.7: names are PyStringObjects; unicode_length and unicode_ascii */
 	__u8 instr_shift;    /* from f_lasti of a heap frame to code units */
@@ -78,6 +85,7 @@ struct pyrec_layout {
 	__u8 entry_is_frame; /* 3.11: the entry frame is a Python frame too; its anchor is the
 				cframe */
 	__u8 skipped_owner;  /* frame_owner byte of frames that are neither (3.14); 0: none */
+	__u8 unicode_kind;   /* PyUnicodeObject.state: first bit of kind, less 2 */
 };
 
 enum pyrec_tls_kind {
@@ -91,6 +99,7 @@ enum pyrec_process_flags {
 	PYREC_PROCESS_PLAIN_KEY = 1 << 1,
 	PYREC_PROCESS_NATIVE_ONLY = 1 << 0, /* recorded, but its interpreter cannot be walked */
 	PYREC_PROCESS_BOUND_TLS = 1 << 2,   /* bound_offset is set */
+	PYREC_PROCESS_NO_GIL = 1 << 3,	    /* free-threaded: an attached thread holds nothing */
 };
 
 /* One process to sample; hash map by tgid. User space inserts, BPF copies to forked children. */
@@ -119,6 +128,9 @@ struct pyrec_process {
 	__u64 eval_linked;
 	__u64
 	    thread_list; /* 2.7: address of keyhead, the list of thread-specific values; 0: none */
+	/* struct pthread of musl: offset of the pointer to thread-specific data; 0: glibc. */
+	__u32 musl_specific;
+	__u32 unused;
 };
 
 enum pyrec_event_kind {
@@ -234,6 +246,21 @@ struct pyrec_code_facts {
 	 * with the name's length << 32. */
 	__u64 text[PYREC_TEXT_HEAD_WORDS];
 };
+
+/* Bytes of a PyUnicodeObject up to its state: no more is read, it may end a mapping. */
+static inline __attribute__((always_inline)) __u32
+pyrec_unicode_head_bytes(const struct pyrec_layout *layout)
+{
+	return layout->unicode_state < 40 ? 40 : PYREC_UNICODE_HEAD_BYTES;
+}
+
+/* PyUnicodeObject.state from its kind on: bits 0-2 kind (bytes of a code point), 3 compact, 4
+ * ASCII. */
+static inline __attribute__((always_inline)) __u32
+pyrec_unicode_state(const struct pyrec_layout *layout, __u32 state)
+{
+	return state >> (2 + (layout->unicode_kind & 7));
+}
 
 /* MurmurHash3's finalizer (Austin Appleby, public domain), as common/hash.h. */
 static inline __attribute__((always_inline)) __u64 pyrec_mix64(__u64 value)

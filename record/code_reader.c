@@ -73,7 +73,7 @@ static uint32_t half_at(const uint8_t *bytes, uint16_t offset)
 	return value;
 }
 
-/* Place of a string's data. PyASCIIObject.state, 3.6 to 3.15: kind bits 2-4, compact 5, ascii 6. */
+/* Place of a string's data. */
 struct text_place {
 	uint64_t address;
 	uint64_t length; /* in code points; 2.7: in bytes */
@@ -86,7 +86,7 @@ static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout 
 		     struct text_place *ret)
 {
 	uint8_t head[PYREC_UNICODE_HEAD_BYTES];
-	int error = remote_read(tgid, unicode, head, sizeof(head));
+	int error = remote_read(tgid, unicode, head, pyrec_unicode_head_bytes(layout));
 	uint64_t length;
 	uint32_t state;
 
@@ -98,18 +98,18 @@ static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout 
 					   PYREC_TEXT_IS_BYTES, true};
 		return length > TEXT_BYTES_MAX ? -EFAULT : 0;
 	}
-	state = half_at(head, layout->unicode_state);
-	ret->unit = state >> 2 & 7;
+	state = pyrec_unicode_state(layout, half_at(head, layout->unicode_state));
+	ret->unit = state & 7;
 	if (ret->unit != 1 && ret->unit != 2 && ret->unit != 4)
 		return -EFAULT;
 	if (length > TEXT_BYTES_MAX / ret->unit)
 		return -EFAULT;
 	ret->length = length;
 	ret->bytes = length * ret->unit;
-	ret->is_compact = state & 1 << 5;
+	ret->is_compact = state & 1 << 3;
 	if (ret->is_compact) {
 		ret->address = unicode +
-			       (state & 1 << 6 ? layout->unicode_ascii : layout->unicode_compact);
+			       (state & 1 << 4 ? layout->unicode_ascii : layout->unicode_compact);
 		return 0;
 	}
 	return remote_read(tgid, unicode + layout->unicode_compact, &ret->address,
@@ -164,9 +164,10 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 		      struct pyrec_code_facts *ret)
 {
 	struct pyrec_code_facts facts = {.address = address};
-	uint8_t head[PYREC_CODE_HEAD_BYTES];
+	uint8_t head[PYREC_CODE_HEAD_BYTES] = {0};
 	struct text_place place;
-	int error = remote_read(tgid, address, head, sizeof(head));
+	/* The line table's is the last field that is read. */
+	int error = remote_read(tgid, address, head, layout->code_lines + 8U);
 
 	if (error)
 		return error;

@@ -226,6 +226,16 @@ static const struct {
 		   }},
 };
 
+/* Free-threaded: also not told, but different. Each object's head is 16 bytes longer. */
+static const struct {
+	uint16_t code_version; /* co_version */
+	uint8_t unicode_kind; /* struct unicode state of 3.14 and newer: interned is a whole byte */
+} free_threaded[DEBUG_FORMS_NR] = {
+    [FORM_3_13] = {108, 0},
+    [FORM_3_14] = {108, 6},
+    [FORM_3_15] = {108, 6},
+};
+
 #define FIELD(name) offsetof(struct pyrec_layout, name)
 
 /*
@@ -263,6 +273,10 @@ static const struct debug_field {
     {{312, 352, 416}, FIELD(code_first_line), PYREC_CODE_HEAD_BYTES, 4},
     /* code_object.co_code_adaptive */
     {{344, 384, 448}, FIELD(code_instrs), DEBUG_OFFSET_MAX, 1},
+    /* code_object.co_tlbc: 0 but in free-threaded builds */
+    {{0, 392, 456}, FIELD(code_copies), DEBUG_OFFSET_MAX, 8},
+    /* interpreter_frame.tlbc_index */
+    {{0, 304, 368}, FIELD(frame_copy), PYREC_FRAME_HEAD_BYTES, 4},
     /* bytes_object.ob_size */
     {{520, 600, 696}, FIELD(bytes_size), DEBUG_OFFSET_MAX, 1},
     /* bytes_object.ob_sval */
@@ -296,6 +310,21 @@ static int debug_field_take(const struct debug_field *field, uint64_t offset,
 	return 0;
 }
 
+/* What is read of a code object at once lies in one piece, the line table last; of a string, before
+ * the end of its state. */
+static bool heads_are_in_order(const struct pyrec_layout *layout)
+{
+	const uint16_t fields[] = {layout->code_file, layout->code_name, layout->code_qualname};
+
+	for (size_t i = 0; i < array_size(fields); i++)
+		if (fields[i] < layout->code_start || fields[i] >= layout->code_lines)
+			return false;
+	return layout->unicode_length + 8U <= pyrec_unicode_head_bytes(layout) &&
+	       layout->code_lines + 8 <= layout->code_start + PYREC_CODE_WALK_BYTES &&
+	       layout->code_version >= layout->code_start &&
+	       layout->code_version + 4 <= layout->code_start + 32;
+}
+
 static int layout_from_debug_offsets(enum debug_form form, uint32_t version_hex,
 				     const uint8_t *debug_offsets, size_t nr,
 				     struct python_layout *ret)
@@ -306,8 +335,11 @@ static int layout_from_debug_offsets(enum debug_form form, uint32_t version_hex,
 	    memcmp(debug_offsets, "xdebugpy", 8) != 0 ||
 	    debug_offset(debug_offsets, 8) != version_hex)
 		return -EBADMSG;
-	if (debug_offset(debug_offsets, 16)) /* free-threaded: other string and code heads */
-		return -ENOENT;
+	layout.is_free_threaded = debug_offset(debug_offsets, 16) != 0;
+	if (layout.is_free_threaded) {
+		layout.walk.code_version = free_threaded[form].code_version;
+		layout.walk.unicode_kind = free_threaded[form].unicode_kind;
+	}
 	for (size_t i = 0; i < array_size(debug_fields); i++) {
 		const uint16_t at = debug_fields[i].at[form];
 
@@ -317,6 +349,8 @@ static int layout_from_debug_offsets(enum debug_form form, uint32_t version_hex,
 	}
 	layout.walk.unicode_compact = layout.walk.unicode_ascii + COMPACT_UNICODE_EXTRA_BYTES;
 	layout.walk.code_start = layout.walk.code_first_line & ~7;
+	if (!heads_are_in_order(&layout.walk))
+		return -EBADMSG;
 	*ret = layout;
 	return 0;
 }

@@ -24,6 +24,7 @@ struct python_layout {
 	    needs_bound; /* 3.15: no key; the bound state is in the TLS variable _Py_tss_gilstate */
 	bool has_plain_key;   /* 3.6: no _PyRuntime; autoTLSkey is the key itself */
 	bool has_thread_list; /* 2.7: no pthread key, a list of its own */
+	bool is_free_threaded;
 };
 
 /**

@@ -10,6 +10,7 @@
 
 #include "common/hash.h"
 #include "common/vec.h"
+#include "record/tls_decode.h"
 
 enum { FAILURES_MAX = 16 }; /* to open one file, or to find it unchanged, before it is left alone */
 
@@ -119,6 +120,7 @@ static int mapped_file_learn(struct mapped_file *file, const struct elf_file *el
 			return -ENOMEM;
 		*file->runtime = runtime;
 	}
+	file->is_musl = musl_find(elf, &file->musl_specific);
 	file->is_readable = true;
 	return 0;
 }

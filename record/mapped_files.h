@@ -28,6 +28,8 @@ struct mapped_file {
 	uint8_t failures_nr;	 /* times that it could not be opened, or was found changed */
 	int fd;			 /* -1 unless is_used and readable */
 	struct python_runtime *runtime; /* NULL: not a Python */
+	bool is_musl;			/* the C library */
+	uint32_t musl_specific;		/* as musl_find() */
 	uint32_t segments_nr;
 	struct elf_segment *segments; /* PT_LOAD */
 };

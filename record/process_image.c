@@ -121,7 +121,7 @@ void process_emit_interpreter(struct output *output, uint32_t tgid,
 		snprintf(message, sizeof(message),
 			 "python %s (pid %u): layout %snot known, native frames only",
 			 runtime->version_hex ? version : "of unknown version", tgid,
-			 image->is_musl ? "of musl's thread data " : "");
+			 image->is_musl && runtime->is_walkable ? "of musl's thread data " : "");
 		log_warn("%s", message);
 	}
 	payload.interpreter = (struct payload_interpreter){
@@ -194,7 +194,10 @@ int process_image_read(uint32_t tgid, struct mapped_files *files, struct output 
 		if (file && output)
 			mapped_file_use(file, tgid, map.start, map.end);
 		ret->has_maps = true;
-		ret->is_musl |= strstr(map.path, "/ld-musl-") != NULL;
+		if (file && file->is_musl) {
+			ret->is_musl = true;
+			ret->musl_specific = file->musl_specific;
+		}
 		has_bias = file && mapped_file_bias(file, map.start, map.file_offset, &bias) == 0;
 		if (has_bias && file->runtime && !ret->python) {
 			ret->python = file;

@@ -17,14 +17,16 @@
 struct process_image {
 	const struct mapped_file *python; /* NULL: none */
 	uint64_t python_bias;
-	bool has_maps; /* a kernel thread has none */
-	bool is_musl;  /* its C library keeps thread-specific data elsewhere than glibc */
+	bool has_maps;		/* a kernel thread has none */
+	bool is_musl;		/* its C library keeps thread-specific data elsewhere than glibc: */
+	uint32_t musl_specific; /* as musl_find() */
 };
 
 /** Has it an interpreter that BPF can walk? */
 static inline bool process_image_is_walkable(const struct process_image *image)
 {
-	return image->python && image->python->runtime->is_walkable && !image->is_musl;
+	return image->python && image->python->runtime->is_walkable &&
+	       (!image->is_musl || image->musl_specific);
 }
 
 /** stat(5); what it does not tell for want of privilege is 0. Return: as proc_stat_read(). */

@@ -204,6 +204,7 @@ static int process_hand_over(struct processes *processes, struct process *proces
 		process->layout = index;
 		entry.flags = 0;
 		entry.layout = (uint32_t)index;
+		entry.musl_specific = image->musl_specific;
 		entry.tls_kind = runtime->tls_kind;
 		entry.tls_offset = runtime->tls_offset;
 		entry.bound_offset = runtime->bound_offset;
@@ -213,6 +214,8 @@ static int process_hand_over(struct processes *processes, struct process *proces
 			entry.key_address = image->python_bias + runtime->key_vaddr;
 		if (runtime->layout.has_plain_key)
 			entry.flags |= PYREC_PROCESS_PLAIN_KEY;
+		if (runtime->layout.is_free_threaded)
+			entry.flags |= PYREC_PROCESS_NO_GIL;
 		if (runtime->current_vaddr)
 			entry.current_address = image->python_bias + runtime->current_vaddr;
 		if (runtime->thread_list_vaddr)

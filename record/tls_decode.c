@@ -157,19 +157,25 @@ static void tls_decode_dynamic(const struct elf_file *elf, const struct code_ran
 	}
 }
 
+/* The beginning of @function, not beyond its end: what the next one loads is something else. */
+static bool code_find(const struct elf_file *elf, const char *function, struct code_range *ret)
+{
+	struct elf_symbol symbol;
+
+	if (elf_file_find_symbol(elf, function, &symbol))
+		return false;
+	ret->vaddr = symbol.vaddr;
+	ret->nr = symbol.bytes < DECODE_BYTES ? symbol.bytes : DECODE_BYTES;
+	ret->bytes = elf_file_at(elf, symbol.vaddr, ret->nr);
+	return ret->bytes != NULL;
+}
+
 /* @function does nothing but load the variable. */
 static void tls_decode(const struct elf_file *elf, const char *function, struct tls_place *place)
 {
-	struct elf_symbol symbol;
 	struct code_range code;
 
-	if (elf_file_find_symbol(elf, function, &symbol))
-		return;
-	code.vaddr = symbol.vaddr;
-	/* Not beyond its end: what the next function loads is something else. */
-	code.nr = symbol.bytes < DECODE_BYTES ? symbol.bytes : DECODE_BYTES;
-	code.bytes = elf_file_at(elf, symbol.vaddr, code.nr);
-	if (!code.bytes)
+	if (!code_find(elf, function, &code))
 		return;
 	if (is_main_program(elf))
 		tls_decode_static(&code, place);
@@ -195,4 +201,32 @@ struct tls_place tls_find(const struct elf_file *elf, const char *variable, cons
 			place.kind = PYREC_TLS_DYNAMIC;
 	}
 	return place;
+}
+
+/* Loads %fs:0, the thread's struct pthread; a pointer in it; the element %rdi of what that points
+ * at. */
+static uint32_t musl_decode(const struct code_range *code)
+{
+	int32_t displacement;
+	size_t at = 0;
+
+	while (!code_is(code, at, "\x64\x48\x8b\x04\x25\0\0\0\0", 9))
+		if (at++ == code->nr)
+			return 0;
+	if (tls_decode_load(code, at + 9, &displacement) || displacement <= 0)
+		return 0;
+	for (; at < code->nr; at++)
+		if (code_is(code, at, "\x48\x8b\x04\xf8\xc3", 5))
+			return (uint32_t)displacement;
+	return 0;
+}
+
+bool musl_find(const struct elf_file *elf, uint32_t *specific)
+{
+	struct elf_symbol loader;
+	struct code_range code;
+
+	*specific = code_find(elf, "pthread_getspecific", &code) ? musl_decode(&code) : 0;
+	/* The last step of musl's loader (ldso/dynlink.c), exported for debuggers. */
+	return *specific || elf_file_find_symbol(elf, "__dls3", &loader) == 0;
 }

@@ -172,8 +172,10 @@ def test_every_field_is_asked():
             "3.12": set(),
             "3.13": {"cframe_frame", "cframe_previous"},
         }
-        # Where the walk begins to read a code object is its own choice; 3.15 has a base frame.
-        rest = {"code_start", "tstate_base_frame"} | (THREAD_LIST if minor != "2.7" else set())
+        # Where the walk begins to read a code object is its own choice; 3.15 has a base frame,
+        # free-threaded builds from 3.14 on copies of bytecode.
+        rest = {"code_start", "tstate_base_frame", "code_copies", "frame_copy"}
+        rest |= THREAD_LIST if minor != "2.7" else set()
         assert unasked == expected.get(minor, WITHOUT_FRAMES) | rest, minor
 
 

@@ -12,7 +12,36 @@
 #include "common/vec.h"
 #include "record/remote_memory.h"
 
-enum { REGION_BYTES_MAX = 256 << 20, PAGE_BYTES = 4096, GUARD_PAGES_MAX = 16 };
+enum { DENSE_BYTES_MAX = 64 << 20, PAGE_BYTES = 4096, GUARD_PAGES_MAX = 16 };
+
+/* proc(5), pagemap: bit 63, the page is in memory. */
+#define PAGE_IS_PRESENT (UINT64_C(1) << 63)
+
+/* Free-threaded interpreters reserve a gigabyte (mimalloc) and touch little of it. */
+static int image_add_sparse(struct process_image *image, pid_t pid, struct image_region *region)
+{
+	const uint64_t pages_nr = region->nr / PAGE_BYTES;
+	auto_free uint64_t *pages = calloc(pages_nr, sizeof(*pages));
+	auto_close_fd int fd = -1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (!pages || fd < 0 ||
+	    pread(fd, pages, pages_nr * 8, (off_t)(region->start / PAGE_BYTES * 8)) !=
+		(ssize_t)(pages_nr * 8))
+		return -EIO;
+	region->bytes = calloc(1, region->nr);
+	if (!region->bytes)
+		return -ENOMEM;
+	image->regions[image->nr++] = *region;
+	for (uint64_t i = 0; i < pages_nr; i++)
+		if (pages[i] & PAGE_IS_PRESENT &&
+		    remote_read((uint32_t)pid, region->start + i * PAGE_BYTES,
+				region->bytes + i * PAGE_BYTES, PAGE_BYTES))
+			return -EIO;
+	return 0;
+}
 
 static int image_add(struct process_image *image, pid_t pid, const struct proc_map *map)
 {
@@ -21,8 +50,10 @@ static int image_add(struct process_image *image, pid_t pid, const struct proc_m
 	int error = vec_grow((void **)&image->regions, &image->capacity, image->nr + 1,
 			     sizeof(region));
 
-	if (error || region.nr > REGION_BYTES_MAX)
+	if (error)
 		return error;
+	if (region.nr > DENSE_BYTES_MAX)
+		return image_add_sparse(image, pid, &region);
 	/* Thread stacks of glibc 2.42 and newer begin with a guard inside of the mapping. */
 	for (int pages = 0; pages < GUARD_PAGES_MAX && region.nr > PAGE_BYTES &&
 			    remote_read((uint32_t)pid, region.start, page, PAGE_BYTES);
@@ -46,8 +77,11 @@ static void image_look(struct process_image *image, pid_t pid, const struct proc
 {
 	struct mapped_file *file;
 
-	if (!image->runtime && map->prot & PROT_EXEC &&
-	    mapped_files_get(image->files, (uint32_t)pid, map, &file) == 0 && file->runtime &&
+	if (!(map->prot & PROT_EXEC) || mapped_files_get(image->files, (uint32_t)pid, map, &file))
+		return;
+	if (file->is_musl)
+		image->musl_specific = file->musl_specific;
+	if (!image->runtime && file->runtime &&
 	    mapped_file_bias(file, map->start, map->file_offset, &image->runtime_bias) == 0)
 		image->runtime = file->runtime;
 }

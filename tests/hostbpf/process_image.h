@@ -20,6 +20,7 @@ struct process_image {
 	size_t capacity;
 	const struct python_runtime *runtime; /* owned by files */
 	uint64_t runtime_bias;
+	uint32_t musl_specific;
 	struct mapped_files *files;
 };
 

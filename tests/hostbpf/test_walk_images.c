@@ -96,7 +96,7 @@ static void assert_text(const struct pyrec_layout *layout, uint64_t unicode, con
 	uint64_t nr;
 	__u16 start;
 
-	assert_int_equal(read_user(walk.object, PYREC_UNICODE_HEAD_BYTES, unicode), 0);
+	assert_int_equal(read_user(walk.object, pyrec_unicode_head_bytes(layout), unicode), 0);
 	nr = walk_text_place(&walk, layout, &start);
 	bytes = process_image_at(image, unicode + start, nr);
 	assert_non_null(bytes);
@@ -126,9 +126,10 @@ static void assert_thread(const struct subject *subject, const struct target_thr
 	struct walk walk;
 	size_t at = 0;
 
-	/* Each waits without the GIL. */
+	/* Each waits without the GIL, where there is one. */
 	assert_int_equal(subject_walk(subject, thread->thread_pointer, known, &walk),
-			 PYREC_SAMPLE_GIL_KNOWN);
+			 subject->process.flags & PYREC_PROCESS_NO_GIL ? 0
+								       : PYREC_SAMPLE_GIL_KNOWN);
 	assert_int_equal(walk.status, PYREC_WALK_COMPLETE);
 	for (uint32_t i = 0; i < walk.nr; i++) {
 		if (frames[i].instr == PYREC_INSTR_ENTRY)
@@ -181,6 +182,7 @@ static int subject_create(const char *python, struct subject *ret)
 	image = &ret->image;
 	ret->layout = ret->image.runtime->layout.walk;
 	ret->process = (struct pyrec_process){
+	    .musl_specific = ret->image.musl_specific,
 	    .tls_kind = ret->image.runtime->tls_kind,
 	    .tls_offset = ret->image.runtime->tls_offset,
 	    .bound_offset = ret->image.runtime->bound_offset,
@@ -189,7 +191,8 @@ static int subject_create(const char *python, struct subject *ret)
 	    .key_address = vaddr_in(&ret->image, ret->image.runtime->key_vaddr),
 	    .thread_list = vaddr_in(&ret->image, ret->image.runtime->thread_list_vaddr),
 	    .flags = (ret->image.runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0) |
-		     (ret->image.runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0),
+		     (ret->image.runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0) |
+		     (ret->image.runtime->layout.is_free_threaded ? PYREC_PROCESS_NO_GIL : 0),
 	};
 	return 0;
 }
@@ -227,6 +230,8 @@ static void interpreters_find(glob_t *ret)
 	interpreters_add(ret, trees, "*/usr/bin/python2.7");
 	interpreters_add(ret, trees, "*/usr/bin/python3.1[1-5]");
 	interpreters_add(ret, trees, "*/usr/bin/python3.1[1-5]d");
+	interpreters_add(ret, trees, "built-3.1[3-5]t*/bin/python3.1[3-5]t");
+	interpreters_add(ret, trees, "built-*-musl*/bin/python3.1[1-5]");
 }
 
 /* Threads without the GIL: recursion, generators, C callbacks, wide names, 3,900 frames. */

@@ -81,4 +81,44 @@ static inline void debug_offsets_3_15(uint8_t bytes[DEBUG_OFFSETS_3_15_BYTES], u
 			   sizeof(rows) / sizeof(rows[0]));
 }
 
+/* Free-threaded: the same of a --disable-gil build of 3.13.5, and of the same headers with
+ * Py_GIL_DISABLED. */
+static inline void debug_offsets_3_13t(uint8_t bytes[DEBUG_OFFSETS_BYTES], uint64_t version_hex)
+{
+	static const uint16_t rows[][2] = {
+	    {16, 1},	{184, 72},  {232, 8},	{240, 0},   {248, 56}, {264, 70},
+	    {280, 128}, {288, 136}, {296, 144}, {304, 152}, {312, 84}, {344, 216},
+	    {520, 32},	{528, 48},  {544, 48},	{552, 32},  {560, 56},
+	};
+
+	debug_offsets_fill(bytes, DEBUG_OFFSETS_BYTES, version_hex, rows,
+			   sizeof(rows) / sizeof(rows[0]));
+}
+
+static inline void debug_offsets_3_14t(uint8_t bytes[DEBUG_OFFSETS_3_14_BYTES],
+				       uint64_t version_hex)
+{
+	static const uint16_t rows[][2] = {
+	    {16, 1},	{208, 72},  {256, 8},	{264, 0},   {272, 56}, {288, 78},  {304, 72},
+	    {320, 128}, {328, 136}, {336, 144}, {344, 152}, {352, 84}, {384, 232}, {392, 224},
+	    {600, 32},	{608, 48},  {624, 48},	{632, 32},  {640, 56},
+	};
+
+	debug_offsets_fill(bytes, DEBUG_OFFSETS_3_14_BYTES, version_hex, rows,
+			   sizeof(rows) / sizeof(rows[0]));
+}
+
+static inline void debug_offsets_3_15t(uint8_t bytes[DEBUG_OFFSETS_3_15_BYTES],
+				       uint64_t version_hex)
+{
+	static const uint16_t rows[][2] = {
+	    {16, 1},	{208, 72},  {216, 80},	{320, 8},   {328, 0},	{336, 56}, {352, 78},
+	    {368, 72},	{384, 128}, {392, 136}, {400, 144}, {408, 152}, {416, 84}, {448, 232},
+	    {456, 224}, {696, 32},  {704, 48},	{720, 48},  {728, 32},	{736, 56},
+	};
+
+	debug_offsets_fill(bytes, DEBUG_OFFSETS_3_15_BYTES, version_hex, rows,
+			   sizeof(rows) / sizeof(rows[0]));
+}
+
 #endif

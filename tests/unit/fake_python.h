@@ -52,9 +52,10 @@ static inline void *fake_unicode(const struct pyrec_layout *layout, enum fake_te
 				 const void *points, uint64_t length, uint32_t unit)
 {
 	char *object = fake_object(length * unit);
-	/* interned 1, kind, compact, ascii; the bit above and garbage behind it */
-	const uint32_t state = 1 | unit << 2 | (form != FAKE_NOT_COMPACT) << 5 |
-			       (form == FAKE_ASCII) << 6 | 1u << 7 | 0xabcd0000;
+	/* kind, compact, ascii; below them interned 1, above a bit and garbage */
+	const uint32_t kind = unit | (form != FAKE_NOT_COMPACT) << 3 | (form == FAKE_ASCII) << 4 |
+			      1u << 5 | 0xabc0;
+	const uint32_t state = 1 | kind << (2 + layout->unicode_kind);
 
 	fake_set(object, layout->unicode_length, length);
 	fake_set_half(object, layout->unicode_state, state);

@@ -13,6 +13,7 @@
 
 #include "record/code_reader.h"
 #include "record/layouts.h"
+#include "tests/unit/debug_offsets.h"
 #include "tests/unit/fake_python.h"
 
 enum {
@@ -20,15 +21,18 @@ enum {
 	      PYREC_CODE_LINES_CUT,
 	VERSION_3_11 = 0x030b07f0,
 	VERSION_3_12 = 0x030c01f0,
+	VERSION_3_14T = 0x030e0af0, /* free-threaded */
 };
 
-static const uint32_t versions[] = {VERSION_3_11, VERSION_3_12};
+static const uint32_t versions[] = {VERSION_3_11, VERSION_3_12, VERSION_3_14T};
 
 static struct pyrec_layout layout_of(uint32_t version_hex)
 {
+	uint8_t offsets[DEBUG_OFFSETS_3_14_BYTES];
 	struct python_layout layout;
 
-	assert_int_equal(python_layout_find(version_hex, NULL, 0, &layout), 0);
+	debug_offsets_3_14t(offsets, version_hex);
+	assert_int_equal(python_layout_find(version_hex, offsets, sizeof(offsets), &layout), 0);
 	return layout.walk;
 }
 

@@ -181,8 +181,7 @@ static void test_3_15(void **state)
 			 -EBADMSG);
 }
 
-/* Each minor version has a form of its own: another's, pre-releases and free threads are refused.
- */
+/* Each minor version has a form of its own: another's and pre-releases are refused. */
 static void test_forms_differ(void **state)
 {
 	uint8_t offsets[DEBUG_OFFSETS_3_15_BYTES];
@@ -200,16 +199,10 @@ static void test_forms_differ(void **state)
 			 -EBADMSG);
 	assert_int_equal(python_layout_find(0x030f00f0, offsets, sizeof(offsets) - 1, &layout),
 			 -EBADMSG);
-	debug_offsets_set(offsets, 16, 1);
-	assert_int_equal(python_layout_find(0x030f00f0, offsets, sizeof(offsets), &layout),
-			 -ENOENT);
 	debug_offsets_3_14(offsets, 0x030e00f0);
 	assert_int_equal(
 	    python_layout_find(0x030e00f0, offsets, DEBUG_OFFSETS_3_14_BYTES - 1, &layout),
 	    -EBADMSG);
-	debug_offsets_set(offsets, 16, 1);
-	assert_int_equal(python_layout_find(0x030e00f0, offsets, sizeof(offsets), &layout),
-			 -ENOENT);
 }
 
 /* The entries decide, not what we know of the version. */
@@ -248,16 +241,59 @@ static void test_unknown(void **state)
 	}
 }
 
+static void assert_free_threaded(const struct python_layout *layout)
+{
+	const struct pyrec_layout *walk = &layout->walk;
+
+	assert_true(layout->is_free_threaded);
+	assert_int_equal(walk->code_start, 80);
+	assert_int_equal(walk->code_first_line, 84);
+	assert_int_equal(walk->code_version, 108);
+	assert_int_equal(walk->code_file, 128);
+	assert_int_equal(walk->code_name, 136);
+	assert_int_equal(walk->code_qualname, 144);
+	assert_int_equal(walk->code_lines, 152);
+	assert_int_equal(walk->unicode_length, 32);
+	assert_int_equal(walk->unicode_state, 48);
+	assert_int_equal(walk->unicode_ascii, 56);
+	assert_int_equal(walk->unicode_compact, 72);
+	assert_int_equal(pyrec_unicode_head_bytes(walk), 56);
+	assert_int_equal(walk->bytes_size, 32);
+	assert_int_equal(walk->bytes_data, 48);
+}
+
+/* state of a compact ASCII string of kind 1: interned has 2 bits, or 8. */
 static void test_free_threaded(void **state)
 {
-	uint8_t offsets[DEBUG_OFFSETS_BYTES];
+	uint8_t offsets[DEBUG_OFFSETS_3_15_BYTES];
 	struct python_layout layout;
 
 	(void)state;
-	debug_offsets_3_13(offsets, 0x030d00f0);
+	debug_offsets_3_13t(offsets, 0x030d05f0);
+	assert_int_equal(python_layout_find(0x030d05f0, offsets, sizeof(offsets), &layout), 0);
+	assert_free_threaded(&layout);
+	assert_int_equal(layout.walk.code_instrs, 216);
+	assert_int_equal(layout.walk.code_copies, 0);
+	assert_int_equal(pyrec_unicode_state(&layout.walk, 3 | 1 << 2 | 1 << 5 | 1 << 6), 25);
+	debug_offsets_3_14t(offsets, 0x030e0af0);
+	assert_int_equal(python_layout_find(0x030e0af0, offsets, sizeof(offsets), &layout), 0);
+	assert_free_threaded(&layout);
+	assert_int_equal(layout.walk.code_instrs, 232);
+	assert_int_equal(layout.walk.code_copies, 224);
+	assert_int_equal(layout.walk.frame_copy, 72);
+	assert_int_equal(pyrec_unicode_state(&layout.walk, 255 | 1 << 8 | 1 << 11 | 1 << 12), 25);
+	debug_offsets_3_15t(offsets, 0x030f02f0);
+	assert_int_equal(python_layout_find(0x030f02f0, offsets, sizeof(offsets), &layout), 0);
+	assert_free_threaded(&layout);
+	assert_int_equal(layout.walk.code_copies, 224);
+	assert_int_equal(layout.walk.frame_copy, 72);
+	assert_int_equal(layout.walk.tstate_base_frame, 80);
+	assert_int_equal(layout.walk.unicode_kind, 6);
+	/* The heads of a build with the GIL cannot be. */
+	debug_offsets_3_14(offsets, 0x030e0af0);
 	debug_offsets_set(offsets, 16, 1);
-	assert_int_equal(python_layout_find(0x030d00f0, offsets, sizeof(offsets), &layout),
-			 -ENOENT);
+	assert_int_equal(python_layout_find(0x030e0af0, offsets, sizeof(offsets), &layout),
+			 -EBADMSG);
 }
 
 /* One damaged entry; the rest stays sound. */
@@ -274,7 +310,8 @@ static const struct {
     {264, 80}, /* the frame's head is read up to 80 */
     {232, 80},
     {248, 60},	/* not aligned */
-    {296, 144}, /* the code's head is read up to 144 */
+    {296, 144}, /* the line table is the last that is read of the code's head */
+    {280, 56},	/* what is read begins at 64 */
     {296, 255},
     {304, 140},
     {312, 142},
