@@ -135,23 +135,26 @@ static int code_decode_lines(struct code *code)
 	return 0;
 }
 
+static struct line_position code_first_position(const struct code *code)
+{
+	return (struct line_position){.line = code->first_line,
+				      .end_line = code->first_line,
+				      .column = COLUMN_NONE,
+				      .end_column = COLUMN_NONE};
+}
+
 int code_position(struct code *code, int32_t lasti, struct line_position *ret)
 {
 	int64_t offset = line_table_byte_offset(code->version_hex, lasti);
-	int error;
+	int error = 0;
 
 	if (offset < 0) {
-		*ret = (struct line_position){.line = code->first_line,
-					      .end_line = code->first_line,
-					      .column = COLUMN_NONE,
-					      .end_column = COLUMN_NONE};
-		return 0;
+		*ret = code_first_position(code);
+	} else {
+		if (!code->is_decoded)
+			error = code_decode_lines(code);
+		if (error == 0)
+			error = line_ranges_find(&code->ranges, offset, ret);
 	}
-	if (!code->is_decoded) {
-		error = code_decode_lines(code);
-		if (error)
-			return error;
-	}
-	error = line_ranges_find(&code->ranges, offset, ret);
 	return error ? error : ret->line == LINE_NONE ? -ENOENT : 0;
 }

@@ -135,14 +135,21 @@ stage_sanitize() {
 	unset ASAN_OPTIONS UBSAN_OPTIONS
 }
 
+make_corpus() { # make_corpus FUZZER FOLDER: files that are there for all, and its own script's
+	local script="tests/fuzz/$1_corpus.py"
+	find tests/golden tests/fuzz/corpus -type f -size -256k -exec cp -t "$2" {} + 2>/dev/null
+	[ ! -x "$script" ] || "$PYTHON" "$script" "$2"
+}
+
 stage_fuzz_smoke() {
-	local fuzzer corpus
+	local fuzzer name corpus
 	heading "fuzz-smoke: $fuzz_seconds s each"
 	build fuzzers-clang || return
 	for fuzzer in $(binaries "$O/fuzz" tests/fuzz fuzz_); do
+		name=$(basename "$fuzzer")
 		corpus=$(mktemp -d) || return
-		find tests/golden tests/fuzz/corpus -type f -size -256k -exec cp -t "$corpus" {} + 2>/dev/null
-		run_plain "$(basename "$fuzzer")" timeout $((fuzz_seconds * 4)) "$fuzzer" \
+		make_corpus "$name" "$corpus" || add "corpus of $name" 0 1 0
+		run_plain "$name" timeout $((fuzz_seconds * 4)) "$fuzzer" \
 			-max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=1 \
 			-artifact_prefix="$O/fuzz/" "$corpus"
 		rm -rf "$corpus"

@@ -2,6 +2,7 @@
 """Our line table decoders against an interpreter: line_oracle.py asks it, compare_line_tables.c compares."""
 
 import os
+import struct
 import subprocess
 from dataclasses import dataclass
 
@@ -47,6 +48,15 @@ def compare(comparer, stream):
 def ask(command, **streams):
     """An interpreter that runs line_oracle.py."""
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=clean_environment(), **streams)
+
+
+def questions(stream):
+    """(version, first line, name, table) of each code object in what line_oracle.py writes."""
+    while header := stream.read(24):
+        version, first_line, _, units_nr, name_nr, table_nr = struct.unpack("<IiIIII", header)
+        name, table = stream.read(name_nr), stream.read(table_nr)
+        stream.read(units_nr * (16 if version >= 0x030B0000 else 4))
+        yield version, first_line, name, table
 
 
 def compare_library(comparer, command):

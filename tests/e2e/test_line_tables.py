@@ -4,16 +4,13 @@ of each standard library and of made tables, columns included where the version 
 with one mistake each, which must not pass. `make check-lines` does the first with unpacked
 interpreters, too."""
 
-import glob
-import os
 import subprocess
 
 import pytest
 
 from line_tables import DECODER, ORACLE, ask, build_comparer, compare, compare_library
-from pyrec_harness import PYENV_ROOT, find_python, skip
+from pyrec_harness import HEAP_FRAME_MINORS, MINORS, find_python
 
-VERSIONS = ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "system"]
 
 # Version in whose library it shows, a piece of the decoder, what replaces it.
 MUTANTS = {
@@ -32,22 +29,14 @@ MUTANTS = {
 }
 
 
-def find_interpreter(version):
-    """2.7 has no python3."""
-    if version != "2.7":
-        return find_python(version)
-    found = glob.glob(os.path.join(PYENV_ROOT, "versions", "2.7.*", "bin", "python2.7"))
-    return found[0] if found else skip(f"prerequisite CPython 2.7: none below {PYENV_ROOT}/versions")
-
-
 @pytest.fixture(scope="module")
 def comparer(tmp_path_factory):
     return build_comparer(tmp_path_factory.mktemp("comparer"))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", HEAP_FRAME_MINORS + MINORS + ["system"])
 def test_every_instruction_of_the_library(version, comparer):
-    result = compare_library(comparer, [find_interpreter(version), ORACLE])
+    result = compare_library(comparer, [find_python(version), ORACLE])
     assert result.mismatches_nr == 0, result.first
     assert result.units_nr > 1_500_000
     assert result.skipped_nr < 0.02 * result.files_nr
@@ -62,7 +51,7 @@ def answers(tmp_path_factory):
         path = folder / version
         if not path.exists():
             with open(path, "wb") as out:
-                command = [find_interpreter(version), ORACLE, "--top"]
+                command = [find_python(version), ORACLE, "--top"]
                 with ask(command, stdout=out, stderr=subprocess.DEVNULL) as asked:
                     assert asked.wait(60) == 0
         return path

@@ -14,7 +14,7 @@ import time
 import declared
 from declared import SECOND, in_ns, monotonic
 
-LINES_NR = 40_000
+LINES_NR = 40000
 # Calls in one line, calls that a statement of 600 lines makes in its middle, and a loop.
 CALL = ["    value += work()"]
 FAR_CALL = ["    value += max("] + [""] * 300 + ["        work(),", "        value,"] + [""] * 300 + ["    )"]
@@ -26,7 +26,7 @@ LOOP = [
     "    end = monotonic()  # window ends",
     "    note(begin, end)",
 ]
-AT = {100: CALL, 12_000: FAR_CALL, 33_000: CALL, 36_000: FAR_CALL, 39_000: LOOP}
+AT = {100: CALL, 12000: FAR_CALL, 33000: CALL, 36000: FAR_CALL, 39000: LOOP}
 SECONDS = float(sys.argv[2])
 stacks, windows = [], []
 
@@ -39,7 +39,7 @@ def source():
         for at, piece in AT.items():
             if begin <= at < len(lines):
                 lines += piece
-    return "\n".join([*lines, "    return value", ""])
+    return "\n".join(lines + ["    return value", ""])
 
 
 def note(begin, end):
@@ -66,10 +66,9 @@ def work():
 
 def main():
     path = os.path.join(sys.argv[1], "long.py")
-    with open(path, "w", encoding="utf-8") as file:
+    with open(path, "w") as file:
         file.write(source())
-    with open(path, encoding="utf-8") as file:
-        exec(compile(file.read(), path, "exec"), globals())
+    exec(compile(source(), path, "exec"), globals())
     if len(sys.argv) > 3:
         declared.emit(ready=True)
         while not os.path.exists(sys.argv[3]):

@@ -100,6 +100,11 @@ static void test_no_lines_rather_than_wrong_ones(void **state)
 	assert_int_equal(code_table_add(&table, &code), 0);
 	assert_int_equal(line_of(&table, 3, 0), -ENOENT);
 
+	code = make_code(5);
+	code.first_line = LINE_NONE; /* of a damaged file */
+	assert_int_equal(code_table_add(&table, &code), 0);
+	assert_int_equal(line_of(&table, 5, -1), -ENOENT);
+
 	code = make_code(4);
 	code.lines = (const uint8_t *)"\x80\x00\xdf\x04\x09\x00";
 	code.lines_nr = code.lines_total = 6; /* damaged at its end: the beginning may be too */
