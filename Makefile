@@ -207,6 +207,11 @@ tidy: | $(SKELETONS)
 bench: all
 	$(Q)$(PYTHON) tests/bench/cost.py
 
+## bench-report: speed and memory of report and script beside perf's (root); never part of check
+.PHONY: bench-report
+bench-report: all
+	$(Q)$(PYTHON) tests/bench/report_speed.py
+
 ## demo: install what is missing, build, record a small program and show where its time goes
 .PHONY: demo
 demo:

@@ -84,6 +84,10 @@ def cpu_name():
     return match[1] if match else platform.machine()
 
 
+def describe_machine():
+    return f"{cpu_name()} x {os.cpu_count()}, Linux {platform.release()}, pyrec {commit()}"
+
+
 def median_marginal(pairs):
     costs = [marginal(short, long) for short, long in pairs]
     return [statistics.median(column) for column in zip(*costs)]
@@ -115,7 +119,7 @@ def measure_version(python, seconds, rounds):
 
 
 def main(seconds, rounds):
-    print(f"{cpu_name()} x {os.cpu_count()}, Linux {platform.release()}, pyrec {commit()}, {HZ} Hz")
+    print(f"{describe_machine()}, {HZ} Hz")
     print(f"Each further sample, from recordings of {seconds} s and {3 * seconds} s, {rounds} rounds:")
     print(f"{'':8} {'user+sys µs':^30} {'file bytes':^34}")
     columns = f"{'pyrec':>10} {'perf':>10} {'ratio':>8} {'pyrec':>12} {'perf':>12} {'ratio':>8}"
