@@ -224,19 +224,39 @@ static int builder_unwind(struct stack_builder *builder, const struct stack_inpu
 			    ret);
 }
 
+static int builder_locate_frame(struct stack_builder *builder, const struct native_frame *frame,
+				uint64_t generation, struct native_place *ret)
+{
+	struct code_site *site = frame->site;
+	int error;
+
+	if (site && !code_site_is(site, native_frame_lookup_pc(frame), generation))
+		site = NULL;
+	if (site && site->location_plus_1) {
+		ret->location = site->location_plus_1 - 1;
+		ret->is_eval = site->is_eval;
+		return 0;
+	}
+	error = location_find_native(builder->locations, frame, &ret->location);
+	if (error)
+		return error;
+	ret->is_eval = location_get(builder->locations, ret->location)->is_eval;
+	if (site) {
+		site->location_plus_1 = ret->location + 1;
+		site->is_eval = ret->is_eval;
+	}
+	return 0;
+}
+
 /* The location of each native frame, in builder->natives. */
-static int builder_locate(struct stack_builder *builder, const struct native_stack *native)
+static int builder_locate(struct stack_builder *builder, const struct address_space *space,
+			  const struct native_stack *native)
 {
 	int ret = native_places_reserve(&builder->natives, native->nr);
 
-	for (uint32_t i = 0; i < native->nr && ret == 0; i++) {
-		struct native_place *place = &builder->natives.items[i];
-
-		ret = location_find_native(builder->locations, &native->frames[i],
-					   &place->location);
-		if (ret == 0)
-			place->is_eval = location_get(builder->locations, place->location)->is_eval;
-	}
+	for (uint32_t i = 0; i < native->nr && ret == 0; i++)
+		ret = builder_locate_frame(builder, &native->frames[i], space->generation,
+					   &builder->natives.items[i]);
 	return ret;
 }
 
@@ -353,7 +373,7 @@ int stack_builder_run(struct stack_builder *builder, const struct stack_input *i
 		error = builder_unwind(builder, input, &native);
 	now_ns = stage_end(builder->times, STAGE_UNWIND, now_ns);
 	if (error == 0)
-		error = builder_locate(builder, &native);
+		error = builder_locate(builder, input->space, &native);
 	now_ns = stage_end(builder->times, STAGE_SYMBOLS, now_ns);
 	if (error == 0)
 		error = builder_merge(builder, input, &native, &stack);

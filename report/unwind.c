@@ -22,14 +22,6 @@ struct code_place {
 	const struct cfi_table *cfi;
 };
 
-/* What one address comes to in one state of one address space; asked for last, by a hash. */
-struct code_site {
-	uint64_t address;
-	uint64_t generation_plus_1; /* of the address space; 0: empty */
-	const struct mapping *mapping;
-	const struct cfi_rule *rule;
-};
-
 struct unwinder {
 	struct native_frame *frames;
 	size_t nr;
@@ -144,17 +136,16 @@ static const struct cfi_rule *find_rule(struct unwinder *unwinder, const struct 
 }
 
 /* Mapping and rule of the code at @address. */
-static const struct code_site *find_site(struct unwinder *unwinder, uint64_t address)
+static struct code_site *find_site(struct unwinder *unwinder, uint64_t address)
 {
 	const uint64_t generation = unwinder->space->generation;
 	const uint64_t mixed = (address + (generation << 32)) * UINT64_C(0x9e3779b97f4a7c15);
 	struct code_site *site = &unwinder->sites[mixed >> 51];
 
 	_Static_assert(SITES_NR == 1 << 13, "the upper 13 bits choose");
-	if (site->address == address && site->generation_plus_1 == generation + 1)
+	if (code_site_is(site, address, generation))
 		return site;
-	site->address = address;
-	site->generation_plus_1 = generation + 1;
+	*site = (struct code_site){.address = address, .generation_plus_1 = generation + 1};
 	site->mapping = find_code(unwinder, address);
 	site->rule = find_rule(unwinder, site->mapping, address);
 	return site;
@@ -446,8 +437,8 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 	return ret;
 }
 
-static struct native_frame *unwinder_append(struct unwinder *unwinder,
-					    const struct mapping *mapping, uint32_t flags)
+static struct native_frame *unwinder_append(struct unwinder *unwinder, struct code_site *site,
+					    uint32_t flags)
 {
 	struct native_frame *frame;
 
@@ -459,8 +450,9 @@ static struct native_frame *unwinder_append(struct unwinder *unwinder,
 	frame->pc = unwinder->registers.values[DWARF_RIP];
 	frame->sp = unwinder->registers.values[DWARF_RSP];
 	frame->cfa = 0;
-	frame->mapping = mapping;
+	frame->mapping = site->mapping;
 	frame->flags = flags;
+	frame->site = site;
 	return frame;
 }
 
@@ -471,8 +463,8 @@ static int unwinder_walk(struct unwinder *unwinder)
 
 	while (unwinder->nr < UNWIND_FRAMES_MAX) {
 		uint64_t pc = unwinder->registers.values[DWARF_RIP];
-		const struct code_site *site = find_site(unwinder,
-							 pc - !(flags & NATIVE_FRAME_INTERRUPTED));
+		struct code_site *site = find_site(unwinder,
+						   pc - !(flags & NATIVE_FRAME_INTERRUPTED));
 		struct native_frame *frame;
 		int ret;
 
@@ -481,7 +473,7 @@ static int unwinder_walk(struct unwinder *unwinder)
 			return UNWIND_END_COMPLETE;
 		if (unwinder->nr && !site->mapping)
 			return UNWIND_END_BAD;
-		frame = unwinder_append(unwinder, site->mapping, flags);
+		frame = unwinder_append(unwinder, site, flags);
 		if (!frame)
 			return -ENOMEM;
 		ret = step(unwinder, site->rule, frame, &flags);

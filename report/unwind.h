@@ -20,6 +20,8 @@ enum native_frame_flags {
 	NATIVE_FRAME_INTERRUPTED = 1 << 2, /* pc is the next instruction, not a return address */
 };
 
+struct code_site;
+
 struct native_frame {
 	uint64_t pc; /* as unwound: perf script prints this less one where it is a return address */
 	uint64_t
@@ -27,7 +29,28 @@ struct native_frame {
 	uint64_t cfa; /* its canonical frame address; 0 when unknown (the last frame) */
 	const struct mapping *mapping; /* NULL: pc is in no known mapping */
 	uint32_t flags;		       /* enum native_frame_flags */
+	struct code_site *site;	       /* of its look-up pc, see code_site_is(); NULL: none */
 };
+
+struct cfi_rule;
+
+/*
+ * What one address comes to in one state of one address space, kept by a hash: another address may
+ * have taken its place since.
+ */
+struct code_site {
+	uint64_t address;
+	uint64_t generation_plus_1; /* of the address space; 0: empty */
+	const struct mapping *mapping;
+	const struct cfi_rule *rule;
+	uint32_t location_plus_1; /* for who names frames (sample_stack.c); 0: not asked yet */
+	bool is_eval;
+};
+
+static inline bool code_site_is(const struct code_site *site, uint64_t address, uint64_t generation)
+{
+	return site->address == address && site->generation_plus_1 == generation + 1;
+}
 
 enum unwind_end {
 	UNWIND_END_COMPLETE,  /* the outermost frame: CFI says so (RA undefined) */
