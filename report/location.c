@@ -134,6 +134,16 @@ static bool symbol_is_eval(struct module *module, const char *name)
 	       (symbol_is_of(name, "PyEval_EvalFrameEx") && !module_has_symbol(module, eval));
 }
 
+/* One address after the other lies in the same file. */
+static const char *location_module_dso(struct location_table *table, const struct module *module)
+{
+	if (table->last_module != module) {
+		table->last_dso = location_text(table, module_path(module));
+		table->last_module = module;
+	}
+	return table->last_dso;
+}
+
 static void location_resolve_native(struct location_table *table, const struct mapping *mapping,
 				    uint64_t file_offset, struct location *ret)
 {
@@ -145,7 +155,7 @@ static void location_resolve_native(struct location_table *table, const struct m
 		ret->dso = "//anon";
 		return;
 	}
-	ret->dso = location_text(table, module_path(mapping->module));
+	ret->dso = location_module_dso(table, mapping->module);
 	if (module_vaddr(mapping->module, file_offset, &vaddr) ||
 	    module_symbol(mapping->module, vaddr, &symbol))
 		return;

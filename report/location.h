@@ -68,6 +68,8 @@ struct location_table {
 	size_t keys_capacity;
 	struct id_index index;
 	struct intern texts;
+	const struct module *last_module; /* last_dso is the escaped path of */
+	const char *last_dso;
 	struct kernel_symbols *kernel;
 	struct code_table *codes;
 };

@@ -13,7 +13,9 @@
 static void text_frame_key(const struct output *output, const struct location *location,
 			   struct strbuf *key)
 {
-	strbuf_append_format(key, "%s %s", location_mark(location->kind), location->symbol);
+	strbuf_append_text(key, location_mark(location->kind));
+	strbuf_append_char(key, ' ');
+	strbuf_append_text(key, location->symbol);
 	strbuf_append_char(key, '\0');
 	strbuf_append_text(key, location->dso);
 	if (output_sorts_by(output->options, SORT_SRCLINE))
