@@ -166,16 +166,30 @@ void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t b
 	}
 }
 
+/* Length of the path that the process's root has here; 0: it is ours, or not known. */
+static size_t process_root_read(uint32_t tgid, char *root, size_t bytes_max)
+{
+	char path[64];
+	ssize_t nr;
+
+	snprintf(path, sizeof(path), "/proc/%u/root", tgid);
+	nr = readlink(path, root, bytes_max);
+	return nr > 1 && (size_t)nr < bytes_max && root[0] == '/' ? (size_t)nr : 0;
+}
+
 int process_image_read(uint32_t tgid, struct mapped_files *files, struct output *output,
 		       struct process_image *ret)
 {
 	auto_free char *text = NULL;
 	char path[64];
+	char root[4096];
 	char *line, *rest;
+	size_t root_nr;
 	size_t nr;
 	int error;
 
 	*ret = (struct process_image){0};
+	root_nr = process_root_read(tgid, root, sizeof(root));
 	snprintf(path, sizeof(path), "/proc/%u/maps", tgid);
 	error = proc_file_read(path, &text, &nr);
 	if (error)
@@ -189,6 +203,9 @@ int process_image_read(uint32_t tgid, struct mapped_files *files, struct output 
 
 		if (proc_map_parse(line, &map) || !(map.prot & PROT_EXEC) || is_special_map(&map))
 			continue;
+		/* As the process itself and the kernel's records name it. */
+		if (root_nr && strncmp(map.path, root, root_nr) == 0 && map.path[root_nr] == '/')
+			map.path += root_nr;
 		if (mapped_files_get(files, tgid, &map, &file))
 			file = NULL;
 		if (file && output)

@@ -197,7 +197,9 @@ def test_chroot(how, workdir):
         os.mkdir(f"{workdir}/{name}")
     extension = build_extension(SYSTEM_PYTHON, f"{workdir}/extension")
     command = make_root(f"{workdir}/root", extension)
-    RUNS[how](["chroot", f"{workdir}/root", *command], workdir).check()
+    inside = RUNS[how](["chroot", f"{workdir}/root", *command], workdir)
+    paths = {frame.dso for sample in inside.check() for frame in sample.frames}
+    assert not [path for path in paths if path.startswith(workdir)], "named as they are inside"
 
 
 TWINS = """
