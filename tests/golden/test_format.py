@@ -2,7 +2,8 @@
 """Recordings of every format version stay readable for ever: file in, text out, byte for byte.
 
 The texts in format/ hold what test_spec_reader.py finds by its own way. UPDATE=1 writes them
-anew: look at the difference before you commit it. A new format version gets a new file.
+anew: look at the difference before you commit it. A new format version, or kind of record, gets a
+new file.
 """
 
 import glob

@@ -5,6 +5,7 @@ render() writes what spec_reader.py read in the form of pyrec dump; the bundle, 
 show, is compared with what make_recording.c put there.
 """
 
+import glob
 import os
 import re
 
@@ -237,8 +238,8 @@ def test_dump(form, make_recording, pyrec):
     assert list(render(read(path))) == dumped
 
 
-def test_kept_recording(pyrec):
-    path = os.path.join(HERE, "format", "version-1.data")
+@pytest.mark.parametrize("path", sorted(glob.glob(os.path.join(HERE, "format", "*.data"))))
+def test_kept_recording(path, pyrec):
     dumped = pyrec("dump", "-i", path).stdout.decode().splitlines()
     assert list(render(read(path))) == dumped
 
