@@ -43,6 +43,7 @@ struct walk {
 	 * _PyCFrame that may not be filled in. Only until its activation is left.
 	 */
 	__u32 in_prologue;
+	__u64 task;	    /* asyncio task that the thread runs; 0: none */
 	__u64 frame_type;   /* of heap frames: all have the same ob_type */
 	__u64 base_frame;   /* where the chain must end; 0: the version has none */
 	__u64 outer_cframe; /* then: the caller's, as far as known */
@@ -204,6 +205,7 @@ walk_inline void walk_init(struct walk *walk)
 {
 	walk->tstate = 0;
 	walk->search = 0;
+	walk->task = 0;
 	walk->nr = 0;
 	walk->is_done = 0;
 	walk->status = PYREC_WALK_TRUNCATED;
@@ -384,6 +386,8 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 	__u64 top;
 
 	walk_init(walk);
+	if (process->tstate_task && read_user(&walk->task, 8, tstate + process->tstate_task))
+		walk->task = 0;
 	if (!layout->has_cframe) {
 		walk_enter_state(walk, layout, tstate);
 		return;

@@ -23,6 +23,7 @@ static inline __attribute__((always_inline)) long read_user(void *to, __u32 nr, 
 }
 
 #include "bpf/py_walk.h"
+#include "bpf/async_walk.h"
 
 /* Set by the recorder before load (record/sampler.c). */
 const volatile bool config_all_processes = false;
@@ -45,7 +46,8 @@ __u64 thread_seen_interps[PYREC_THREAD_SEEN_SLOTS];
 enum {
 	FRAMES_BYTES = PYREC_FRAMES_MAX * sizeof(struct pyrec_frame),
 	KERNEL_BYTES = PYREC_KERNEL_FRAMES_MAX * 8,
-	TAIL_BYTES_MAX = FRAMES_BYTES + KERNEL_BYTES + PYREC_STACK_CAP_MAX,
+	STACK_END_MAX = FRAMES_BYTES + KERNEL_BYTES + PYREC_STACK_CAP_MAX,
+	TAIL_BYTES_MAX = STACK_END_MAX + PYREC_ASYNC_NAME_BYTES_MAX,
 	PREVIOUS_FRAMES = 256, /* a power of two */
 	CODE_TAIL_BYTES_MAX = 3 * PYREC_NAME_BYTES_MAX + PYREC_LINES_BYTES_MAX,
 };
@@ -335,6 +337,33 @@ static inline __u32 user_stack_copy(struct scratch *s, __u32 at)
 	}
 	s->sample.head.flags |= PYREC_SAMPLE_STACK_FAULTED;
 	return at;
+}
+
+/* The running task's name behind everything else. Return: the sample's new end. */
+static inline __u32 task_name_copy(struct scratch *s, __u32 at)
+{
+	struct pyrec_sample *head = &s->sample.head;
+	struct walk_async_name name;
+	__u32 nr;
+
+	walk_async_find(&s->walk, &s->layout, &s->process, &name);
+	head->task_kind = (__u16)name.kind;
+	head->task_unit = (__u16)name.unit;
+	head->task_number = name.number;
+	head->task_bytes = 0;
+	if (name.kind != PYREC_ASYNC_NAMED)
+		return at;
+	if (name.bytes > PYREC_ASYNC_NAME_BYTES_MAX) {
+		name.bytes = PYREC_ASYNC_NAME_BYTES_MAX;
+		head->flags |= PYREC_SAMPLE_ASYNC_CUT;
+	}
+	nr = (__u32)name.bytes;
+	if (at > STACK_END_MAX || read_user(s->sample.tail.bytes + at, nr, name.address)) {
+		head->task_kind = PYREC_ASYNC_UNREADABLE;
+		return at;
+	}
+	head->task_bytes = nr;
+	return at + nr;
 }
 
 /* ---- Code objects ---- */
@@ -639,6 +668,7 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 	bytes = frames_nr * sizeof(struct pyrec_frame);
 	bytes = kernel_stack_copy(s, ctx, bytes);
 	bytes = user_stack_copy(s, bytes);
+	bytes = task_name_copy(s, bytes);
 	if (bytes > TAIL_BYTES_MAX)
 		bytes = TAIL_BYTES_MAX;
 	if (bpf_ringbuf_output(&ring, &s->sample, sizeof(*head) + bytes, wakeup_flags()))

@@ -26,7 +26,8 @@ enum {
 	PYREC_CODE_SEEN_SLOTS = 65536,	/* a power of two */
 	PYREC_NAME_BYTES_MAX = 1024, /* of each text that BPF copies; longer: user space reads it */
 	PYREC_LINES_BYTES_MAX = 16384,
-	PYREC_TEXT_HEAD_WORDS = 5, /* of a name in its fingerprint */
+	PYREC_TEXT_HEAD_WORDS = 5,	   /* of a name in its fingerprint */
+	PYREC_ASYNC_NAME_BYTES_MAX = 1024, /* of an asyncio task's; longer ones are cut */
 	/*
 	 * Machine code of _PyEval_EvalFrameDefault behind the store to tstate->cframe during which
 	 * the new _PyCFrame may not be filled in (by disassembly: 3.11.7 0x22, 3.12.1 0x7a bytes).
@@ -38,6 +39,7 @@ enum {
 	PYREC_CODE_HEAD_BYTES = 160,	   /* PyCodeObject up to co_linetable */
 	PYREC_CODE_WALK_BYTES = 96,	   /* the same from layout.code_start on */
 	PYREC_UNICODE_HEAD_BYTES = 56,	   /* PyUnicodeObject up to state */
+	PYREC_ASYNC_HEAD_BYTES = 160,	   /* asyncio's TaskObj up to task_name */
 	PYREC_REG_SP = 7,		   /* in pyrec_sample.regs */
 };
 
@@ -66,7 +68,12 @@ struct pyrec_layout {
 	__u16 unicode_compact; /* data of any other compact string */
 	__u16 bytes_size;
 	__u16 bytes_data;
-	__u16 code_start; /* 8-aligned: where reading a code object begins */
+	/* Read only of the names of asyncio's tasks, 3.14 and newer. */
+	__u16 object_type; /* PyObject.ob_type */
+	__u16 type_flags;  /* PyTypeObject.tp_flags */
+	__u16 long_tag;	   /* PyLongObject.lv_tag */
+	__u16 long_digits; /* ob_digit */
+	__u16 code_start;  /* 8-aligned: where reading a code object begins */
 	/* PyThreadState: pointer to the frame in which every chain ends (3.15); 0: none. */
 	__u16 tstate_base_frame;
 	__u16 tstate_interp; /* PyThreadState.interp and thread_id; 0 where they are not needed: */
@@ -128,6 +135,12 @@ struct pyrec_process {
 	__u64 eval_linked;
 	__u64
 	    thread_list; /* 2.7: address of keyhead, the list of thread-specific values; 0: none */
+	/* asyncio's tasks, where the process has its C module, 3.14 and newer:
+	 * record/async_layout.h */
+	__u16 tstate_task; /* PyThreadState: the task that runs; 0: tasks are not told */
+	__u16 task_state;  /* TaskObj: 8-aligned word of fut_state and is_task */
+	__u16 task_name;
+	__u16 reserved;
 	/* struct pthread of musl: offset of the pointer to thread-specific data; 0: glibc. */
 	__u32 musl_specific;
 	__u32 unused;
@@ -172,9 +185,19 @@ enum pyrec_sample_flags {
 	PYREC_SAMPLE_KERNEL_CUT = 1 << 2,
 	PYREC_SAMPLE_GIL_KNOWN = 1 << 3,
 	PYREC_SAMPLE_HOLDS_GIL = 1 << 4,
+	PYREC_SAMPLE_ASYNC_CUT = 1 << 5, /* the task's name is longer than what is here */
 };
 
-/* Followed by frames_nr struct pyrec_frame, kernel_nr __u64, stack_bytes bytes. */
+/* enum py_async_kind of format/payload.h; record/drain.c asserts it. */
+enum pyrec_async_kind {
+	PYREC_ASYNC_NONE = 0,
+	PYREC_ASYNC_NAMED = 1,
+	PYREC_ASYNC_NUMBERED = 2, /* never named nor asked for its name: "Task-" and the number */
+	PYREC_ASYNC_UNREADABLE = 3,
+};
+
+/* Followed by frames_nr struct pyrec_frame, kernel_nr __u64, stack_bytes bytes, task_bytes bytes.
+ */
 struct pyrec_sample {
 	__u32 kind;
 	__u32 tid;
@@ -189,6 +212,10 @@ struct pyrec_sample {
 	__u16 status;		    /* enum pyrec_walk_status */
 	__u16 layout;		    /* that it was walked by, where frames_nr is not 0 */
 	__u32 flags;		    /* enum pyrec_sample_flags */
+	__u64 task_number;	    /* of PYREC_ASYNC_NUMBERED */
+	__u32 task_bytes;	    /* of PYREC_ASYNC_NAMED, as they lie in memory */
+	__u16 task_unit;	    /* as struct pyrec_text */
+	__u16 task_kind;	    /* enum pyrec_async_kind */
 	__u64 regs[PYREC_REGS_MAX]; /* order of enum perf_event_x86_regs less DS ES FS GS */
 };
 

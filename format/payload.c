@@ -28,10 +28,24 @@ void py_stack_encode(struct strbuf *out, const struct py_stack *stack,
 	strbuf_append_u32(out, PY_STACK_MAGIC);
 	strbuf_append_u16(out, PY_STACK_VERSION);
 	strbuf_append_u8(out, (uint8_t)stack->status);
-	strbuf_append_u8(out, stack->flags);
+	strbuf_append_u8(out, stack->flags | (stack->task.kind ? PY_STACK_HAS_TASK : 0));
 	strbuf_append_u32(out, stack->frames_total);
 	strbuf_append_u32(out, stack->frames_nr);
 	py_frames_encode(out, frames, stack->frames_nr);
+	if (stack->task.kind) {
+		strbuf_append_u32(out, stack->task.kind);
+		strbuf_append_u64(out, stack->task.value);
+	}
+}
+
+static struct py_async_task async_task_take(struct bytes_cursor *cursor)
+{
+	uint32_t kind = bytes_get_u32(cursor);
+	uint64_t value = bytes_get_u64(cursor);
+
+	if (kind == PY_ASYNC_NAMED || kind == PY_ASYNC_NUMBERED)
+		return (struct py_async_task){.kind = kind, .value = value};
+	return (struct py_async_task){.kind = PY_ASYNC_UNREADABLE}; /* or of a newer writer */
 }
 
 static const uint8_t *py_frames_take(struct bytes_cursor *cursor, uint32_t nr)
@@ -55,6 +69,8 @@ int py_stack_decode(const void *bytes, size_t nr, struct py_stack *ret)
 	stack.frames_total = bytes_get_u32(&cursor);
 	stack.frames_nr = bytes_get_u32(&cursor);
 	stack.frames = py_frames_take(&cursor, stack.frames_nr);
+	if (stack.flags & PY_STACK_HAS_TASK)
+		stack.task = async_task_take(&cursor);
 	if (cursor.failed || version != PY_STACK_VERSION || status > PY_STACK_NOT_WALKED ||
 	    stack.frames_nr > stack.frames_total)
 		return -EBADMSG;
@@ -334,6 +350,25 @@ static void task_decode(struct bytes_cursor *cursor, struct payload *ret)
 		task->numbers[i] = bytes_get_u32(cursor);
 }
 
+static void async_task_encode(struct strbuf *out, const struct payload *payload,
+			      const struct py_frame *frames __attribute__((unused)))
+{
+	const struct payload_async_task *task = &payload->async_task;
+
+	strbuf_append_u32(out, task->id);
+	strbuf_append_u32(out, task->flags);
+	strbuf_append_string(out, task->name, task->name_nr);
+}
+
+static void async_task_decode(struct bytes_cursor *cursor, struct payload *ret)
+{
+	struct payload_async_task *task = &ret->async_task;
+
+	task->id = bytes_get_u32(cursor);
+	task->flags = bytes_get_u32(cursor);
+	task->name = bytes_get_string(cursor, &task->name_nr);
+}
+
 struct payload_row {
 	const char *name;
 	void (*encode)(struct strbuf *out, const struct payload *payload,
@@ -350,6 +385,7 @@ static const struct payload_row payload_rows[] = {
     [PAYLOAD_FRAMES] = {"FRAMES", frames_encode, frames_decode},
     [PAYLOAD_LOSSES] = {"LOSSES", losses_encode, losses_decode},
     [PAYLOAD_TASK] = {"TASK", task_encode, task_decode},
+    [PAYLOAD_ASYNC_TASK] = {"ASYNC_TASK", async_task_encode, async_task_decode},
 };
 
 static const struct payload_row *payload_row_find(unsigned int kind)

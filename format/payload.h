@@ -39,6 +39,20 @@ enum py_stack_flags {
 	PY_STACK_USER_STACK_CUT = 1 << 2,     /* the user stack dump hit the size cap */
 	PY_STACK_USER_STACK_FAULTED = 1 << 3, /* the user stack could not be read */
 	PY_STACK_KERNEL_STACK_CUT = 1 << 4,
+	PY_STACK_HAS_TASK = 1 << 5, /* set by the encoder: a task stands behind the frames */
+};
+
+/* The asyncio task that the thread ran. */
+enum py_async_kind {
+	PY_ASYNC_NONE = 0,	 /* none, or none is told: CPython 3.13 and older */
+	PY_ASYNC_NAMED = 1,	 /* value: id of a PAYLOAD_ASYNC_TASK */
+	PY_ASYNC_NUMBERED = 2,	 /* value: the number in the name "Task-7" */
+	PY_ASYNC_UNREADABLE = 3, /* not one of asyncio's C module, or its name was not readable */
+};
+
+struct py_async_task {
+	enum py_async_kind kind;
+	uint64_t value;
 };
 
 /*
@@ -67,11 +81,12 @@ struct py_stack {
 	uint32_t frames_total; /* leaf first; those beyond frames_nr are in continuations */
 	uint32_t frames_nr;    /* in this record */
 	const uint8_t *frames; /* decoded: frames_nr x 8 bytes, use py_stack_frame() */
+	struct py_async_task task;
 };
 
-enum { PY_STACK_HEADER_BYTES = 16, PY_FRAME_BYTES = 8 };
+enum { PY_STACK_HEADER_BYTES = 16, PY_FRAME_BYTES = 8, PY_ASYNC_TASK_BYTES = 12 };
 
-/** Append header and @frames[0..frames_nr). stack->frames is not used. */
+/** Append header, @frames[0..frames_nr) and the task. stack->frames is not used. */
 void py_stack_encode(struct strbuf *out, const struct py_stack *stack,
 		     const struct py_frame *frames);
 /** Return: 0, -EBADMSG, or -ENOENT when @bytes does not begin with the magic. */
@@ -94,6 +109,7 @@ enum payload_kind {
 	PAYLOAD_FRAMES = 6,
 	PAYLOAD_LOSSES = 7,
 	PAYLOAD_TASK = 8,
+	PAYLOAD_ASYNC_TASK = 9,
 };
 
 /** First record of a pyrec file. */
@@ -170,6 +186,18 @@ struct payload_frames {
 	const uint8_t *frames; /* decoded: frames_nr x 8 bytes */
 };
 
+enum payload_async_task_flags {
+	ASYNC_TASK_NAME_CUT = 1 << 0, /* only the name's beginning is here */
+};
+
+/** A name of asyncio tasks; stands before the first sample that uses its id. */
+struct payload_async_task {
+	uint32_t id; /* never given again; two ids may have the same name */
+	uint32_t flags;
+	const char *name;
+	uint32_t name_nr;
+};
+
 /* Why something that should be in the file is not. Append only; the names travel in dump. */
 enum loss_reason {
 	LOSS_RING_FULL = 0,	  /* samples: the BPF ring had no room */
@@ -226,6 +254,7 @@ struct payload {
 		struct payload_frames frames;
 		struct payload_losses losses;
 		struct payload_task task;
+		struct payload_async_task async_task;
 	};
 };
 

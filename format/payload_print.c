@@ -75,6 +75,23 @@ static void py_stack_flags_print(FILE *out, uint8_t flags)
 		fputs(", kernel stack cut", out);
 }
 
+static void async_task_print(FILE *out, const struct py_async_task *task)
+{
+	switch (task->kind) {
+	case PY_ASYNC_NONE:
+		break;
+	case PY_ASYNC_NAMED:
+		fprintf(out, "    task %" PRIu64 "\n", task->value);
+		break;
+	case PY_ASYNC_NUMBERED:
+		fprintf(out, "    task without a name, number %" PRIu64 "\n", task->value);
+		break;
+	case PY_ASYNC_UNREADABLE:
+		fputs("    task of unreadable name\n", out);
+		break;
+	}
+}
+
 void py_stack_print(FILE *out, const struct py_stack *stack)
 {
 	fprintf(out, "  python %s, %" PRIu32 " of %" PRIu32 " frames",
@@ -82,6 +99,7 @@ void py_stack_print(FILE *out, const struct py_stack *stack)
 	py_stack_flags_print(out, stack->flags);
 	fputc('\n', out);
 	py_frames_print(out, stack->frames, stack->frames_nr, 0);
+	async_task_print(out, &stack->task);
 }
 
 /* ---- Envelopes ---- */
@@ -198,13 +216,27 @@ static void task_print(FILE *out, const struct payload *payload)
 	text_print(out, task->cgroup, task->cgroup_nr);
 }
 
+static void payload_async_task_print(FILE *out, const struct payload *payload)
+{
+	const struct payload_async_task *task = &payload->async_task;
+
+	fprintf(out, "  task %" PRIu32 "%s\n  name ", task->id,
+		task->flags & ASYNC_TASK_NAME_CUT ? " name_cut" : "");
+	text_print(out, task->name, task->name_nr);
+}
+
 void payload_print(FILE *out, const struct payload *payload)
 {
 	static void (*const prints[])(FILE *, const struct payload *) = {
-	    [PAYLOAD_FILE_INFO] = file_info_print,     [PAYLOAD_CLOCK] = clock_print,
-	    [PAYLOAD_INTERPRETER] = interpreter_print, [PAYLOAD_CODE] = code_print,
-	    [PAYLOAD_CODE_LINES] = code_lines_print,   [PAYLOAD_FRAMES] = frames_print,
-	    [PAYLOAD_LOSSES] = losses_print,	       [PAYLOAD_TASK] = task_print,
+	    [PAYLOAD_FILE_INFO] = file_info_print,
+	    [PAYLOAD_CLOCK] = clock_print,
+	    [PAYLOAD_INTERPRETER] = interpreter_print,
+	    [PAYLOAD_CODE] = code_print,
+	    [PAYLOAD_CODE_LINES] = code_lines_print,
+	    [PAYLOAD_FRAMES] = frames_print,
+	    [PAYLOAD_LOSSES] = losses_print,
+	    [PAYLOAD_TASK] = task_print,
+	    [PAYLOAD_ASYNC_TASK] = payload_async_task_print,
 	};
 
 	if (payload->kind < array_size(prints) && prints[payload->kind])

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/vec.h"
+#include "record/async_names.h"
 
 _Static_assert((int)PYREC_WALK_COMPLETE == (int)PY_STACK_COMPLETE &&
 		   (int)PYREC_WALK_TRUNCATED == (int)PY_STACK_TRUNCATED &&
@@ -13,13 +14,18 @@ _Static_assert((int)PYREC_WALK_COMPLETE == (int)PY_STACK_COMPLETE &&
 		   (int)PYREC_WALK_NO_THREAD_STATE == (int)PY_STACK_NO_THREAD_STATE &&
 		   (int)PYREC_WALK_NOT_WALKED == (int)PY_STACK_NOT_WALKED,
 	       "the walk's status travels as it is");
+_Static_assert((int)PYREC_ASYNC_NONE == (int)PY_ASYNC_NONE &&
+		   (int)PYREC_ASYNC_NAMED == (int)PY_ASYNC_NAMED &&
+		   (int)PYREC_ASYNC_NUMBERED == (int)PY_ASYNC_NUMBERED &&
+		   (int)PYREC_ASYNC_UNREADABLE == (int)PY_ASYNC_UNREADABLE,
+	       "the kind of a task travels as it is");
 _Static_assert((int)PYREC_REGS_MAX == (int)PYREC_REGS_NR, "one register for each bit of the mask");
 
 /* Bytes of a sample record beside its stack and Python frames: header, fixed fields, chain,
  * registers. */
 enum {
 	SAMPLE_FIXED_BYTES = 8 + 7 * 8 + 8 * (PYREC_KERNEL_FRAMES_MAX + 3) + 8 + 8 * PYREC_REGS_NR +
-			     24 + PY_STACK_HEADER_BYTES + 16,
+			     24 + PY_STACK_HEADER_BYTES + PY_ASYNC_TASK_BYTES + 20,
 	FRAMES_PER_CONTINUATION = 8000,
 	REG_SP = 7,
 	REG_IP = 8,
@@ -29,6 +35,7 @@ struct drain {
 	struct drain_options options;
 	struct drain_counts counts;
 	struct address_set kernel_addresses;
+	struct async_names names;
 	struct py_frame frames[2 * PYREC_FRAMES_MAX];
 	uint32_t frames_nr;
 	uint64_t chain[PYREC_KERNEL_FRAMES_MAX + 4];
@@ -41,6 +48,7 @@ struct sample_event {
 	const struct pyrec_frame *frames;
 	const uint64_t *kernel;
 	const uint8_t *stack;
+	const uint8_t *task_name;
 };
 
 int drain_create(const struct drain_options *options, struct drain **ret)
@@ -57,6 +65,7 @@ void drain_destroy(struct drain *drain)
 	if (!drain)
 		return;
 	address_set_deinit(&drain->kernel_addresses);
+	async_names_deinit(&drain->names);
 	strbuf_deinit(&drain->raw);
 	free(drain);
 }
@@ -180,6 +189,25 @@ static int kernel_addresses_note(struct drain *drain, const struct sample_event 
 	return 0;
 }
 
+static int task_translate(struct drain *drain, const struct sample_event *event,
+			  struct py_async_task *ret)
+{
+	const struct pyrec_sample *head = event->head;
+	uint32_t id = 0;
+	int error = 0;
+
+	*ret = (struct py_async_task){.kind = head->task_kind};
+	if (head->task_kind == PYREC_ASYNC_NUMBERED) {
+		ret->value = head->task_number;
+	} else if (head->task_kind == PYREC_ASYNC_NAMED) {
+		error = async_names_get(&drain->names, drain->options.output, event->task_name,
+					head->task_bytes, head->task_unit,
+					head->flags & PYREC_SAMPLE_ASYNC_CUT, &id);
+		ret->value = id;
+	}
+	return error;
+}
+
 static int sample_write(struct drain *drain, const struct sample_event *event)
 {
 	const struct pyrec_sample *head = event->head;
@@ -200,6 +228,8 @@ static int sample_write(struct drain *drain, const struct sample_event *event)
 	if (stack.frames_nr > room)
 		stack.frames_nr = (uint32_t)room;
 	error = frames_continue(drain, head, stack.frames_nr);
+	if (!error)
+		error = task_translate(drain, event, &stack.task);
 	if (error)
 		return error;
 	strbuf_reset(&drain->raw);
@@ -234,13 +264,15 @@ static int drain_sample(struct drain *drain, const void *bytes, size_t nr)
 	if (event.head && event.head->frames_nr <= PYREC_FRAMES_MAX &&
 	    event.head->kernel_nr <= PYREC_KERNEL_FRAMES_MAX &&
 	    event.head->stack_bytes <= PYREC_STACK_CAP_MAX &&
-	    event.head->status <= PYREC_WALK_NOT_WALKED) {
+	    event.head->status <= PYREC_WALK_NOT_WALKED &&
+	    event.head->task_kind <= PYREC_ASYNC_UNREADABLE) {
 		event.frames = (const void *)bytes_take(&cursor, event.head->frames_nr *
 								     sizeof(*event.frames));
 		event.kernel = (const void *)bytes_take(&cursor, event.head->kernel_nr * 8);
 		event.stack = bytes_take(&cursor, event.head->stack_bytes);
+		event.task_name = bytes_take(&cursor, event.head->task_bytes);
 	}
-	if (!event.stack) {
+	if (!event.task_name) {
 		drain->counts.damaged_nr++;
 		return 0;
 	}

@@ -277,6 +277,14 @@ static const struct debug_field {
     {{0, 392, 456}, FIELD(code_copies), DEBUG_OFFSET_MAX, 8},
     /* interpreter_frame.tlbc_index */
     {{0, 304, 368}, FIELD(frame_copy), PYREC_FRAME_HEAD_BYTES, 4},
+    /* pyobject.ob_type */
+    {{0, 408, 472}, FIELD(object_type), PYREC_UNICODE_HEAD_BYTES, 8},
+    /* type_object.tp_flags */
+    {{0, 440, 504}, FIELD(type_flags), DEBUG_OFFSET_MAX, 8},
+    /* long_object.lv_tag */
+    {{0, 576, 672}, FIELD(long_tag), PYREC_UNICODE_HEAD_BYTES, 8},
+    /* long_object.ob_digit */
+    {{0, 584, 680}, FIELD(long_digits), PYREC_UNICODE_HEAD_BYTES, 8},
     /* bytes_object.ob_size */
     {{520, 600, 696}, FIELD(bytes_size), DEBUG_OFFSET_MAX, 1},
     /* bytes_object.ob_sval */
@@ -320,6 +328,7 @@ static bool heads_are_in_order(const struct pyrec_layout *layout)
 		if (fields[i] < layout->code_start || fields[i] >= layout->code_lines)
 			return false;
 	return layout->unicode_length + 8U <= pyrec_unicode_head_bytes(layout) &&
+	       layout->long_digits + 8U <= pyrec_unicode_head_bytes(layout) &&
 	       layout->code_lines + 8 <= layout->code_start + PYREC_CODE_WALK_BYTES &&
 	       layout->code_version >= layout->code_start &&
 	       layout->code_version + 4 <= layout->code_start + 32;

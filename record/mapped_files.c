@@ -121,6 +121,8 @@ static int mapped_file_learn(struct mapped_file *file, const struct elf_file *el
 		*file->runtime = runtime;
 	}
 	file->is_musl = musl_find(elf, &file->musl_specific);
+	if (async_layout_find(elf, &file->async))
+		file->async = (struct async_layout){0};
 	file->is_readable = true;
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "common/proc_text.h"
 #include "format/record.h"
 #include "record/python_runtime.h"
+#include "record/async_layout.h"
 
 struct mapped_file {
 	char *path; /* as the memory map names it */
@@ -30,6 +31,7 @@ struct mapped_file {
 	struct python_runtime *runtime; /* NULL: not a Python */
 	bool is_musl;			/* the C library */
 	uint32_t musl_specific;		/* as musl_find() */
+	struct async_layout async;	/* of asyncio's C module; zeros: not here */
 	uint32_t segments_nr;
 	struct elf_segment *segments; /* PT_LOAD */
 };

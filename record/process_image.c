@@ -220,6 +220,8 @@ int process_image_read(uint32_t tgid, struct mapped_files *files, struct output 
 			ret->python = file;
 			ret->python_bias = bias;
 		}
+		if (file && file->async.tstate_task)
+			ret->async = file->async;
 		if (!output)
 			continue;
 		emit_map(output, tgid, &map, file);

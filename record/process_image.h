@@ -17,7 +17,8 @@
 struct process_image {
 	const struct mapped_file *python; /* NULL: none */
 	uint64_t python_bias;
-	bool has_maps;		/* a kernel thread has none */
+	struct async_layout async; /* zeros: asyncio's C module is not there, or too old */
+	bool has_maps;		   /* a kernel thread has none */
 	bool is_musl;		/* its C library keeps thread-specific data elsewhere than glibc: */
 	uint32_t musl_specific; /* as musl_find() */
 };

@@ -26,6 +26,7 @@ struct process {
 	 */
 	uint64_t known_ns;
 	int32_t layout; /* -1: none */
+	bool has_async; /* BPF knows where asyncio's tasks are */
 	UT_hash_handle hh;
 };
 
@@ -184,6 +185,17 @@ static int layout_index(struct processes *processes, const struct python_runtime
 	return (int)processes->layouts_nr++;
 }
 
+/* From now on BPF tells the running task of a process that has asyncio's C module. */
+static void entry_set_async(struct pyrec_process *entry, const struct code_layout *layout,
+			    const struct async_layout *tasks)
+{
+	if (!layout->walk.type_flags) /* older than what tells of tasks */
+		return;
+	entry->tstate_task = tasks->tstate_task;
+	entry->task_state = tasks->task_state;
+	entry->task_name = tasks->task_name;
+}
+
 static int process_hand_over(struct processes *processes, struct process *process,
 			     const struct process_image *image, const struct proc_stat *status)
 {
@@ -195,6 +207,7 @@ static int process_hand_over(struct processes *processes, struct process *proces
 	};
 
 	process->layout = -1;
+	process->has_async = false;
 	if (process_image_is_walkable(image)) {
 		const struct python_runtime *runtime = image->python->runtime;
 		int index = layout_index(processes, runtime);
@@ -222,6 +235,8 @@ static int process_hand_over(struct processes *processes, struct process *proces
 			entry.thread_list = image->python_bias + runtime->thread_list_vaddr;
 		if (runtime->eval_linked_vaddr)
 			entry.eval_linked = image->python_bias + runtime->eval_linked_vaddr;
+		entry_set_async(&entry, &processes->layouts[index], &image->async);
+		process->has_async = entry.tstate_task != 0;
 	}
 	return sampler_add_process(processes->sampler, process->tgid, &entry);
 }
@@ -295,6 +310,20 @@ int processes_scan(struct processes *processes)
 
 /* ---- Side-band ---- */
 
+/* A program imports asyncio when it likes. */
+static void process_add_async(struct processes *processes, struct process *process,
+			      const struct async_layout *tasks)
+{
+	struct pyrec_process entry;
+
+	if (process->has_async || process->layout < 0 || !tasks->tstate_task ||
+	    sampler_get_process(processes->sampler, process->tgid, &entry))
+		return;
+	entry_set_async(&entry, &processes->layouts[process->layout], tasks);
+	process->has_async = true;
+	(void)!sampler_add_process(processes->sampler, process->tgid, &entry);
+}
+
 static int on_mmap(struct processes *processes, const struct record *record)
 {
 	const struct record_mmap *mmap = &record->mmap;
@@ -316,6 +345,7 @@ static int on_mmap(struct processes *processes, const struct record *record)
 		uint64_t bias;
 
 		mapped_file_use(file, mmap->pid, mmap->start, mmap->start + mmap->bytes);
+		process_add_async(processes, process, &file->async);
 		if (mapped_file_bias(file, mmap->start, mmap->file_offset, &bias) == 0)
 			process_emit_data_segments(processes->options.output, mmap->pid, bias,
 						   file);
@@ -353,6 +383,7 @@ static void process_fork(struct processes *processes, const struct process *pare
 	child->known_ns = time_ns;
 	child->is_python = parent->is_python;
 	child->layout = parent->layout;
+	child->has_async = parent->has_async;
 	child->is_ending = false;
 	if (process_stat_read(tgid, &status) == 0 &&
 	    sampler_get_process(processes->sampler, parent->tgid, &entry) == 0 &&

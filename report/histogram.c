@@ -87,6 +87,9 @@ void histogram_append_column(const struct histogram *histogram, enum sort_key ke
 	case SORT_KIND:
 		strbuf_append_text(text, kind_name(location->kind));
 		break;
+	case SORT_TASK:
+		strbuf_append_text(text, group->task ? group->task : "-");
+		break;
 	case SORT_KEYS_NR:
 		break;
 	}

@@ -182,6 +182,7 @@ static int tally_payload(struct info_tally *tally, const struct payload *payload
 	case PAYLOAD_TASK:
 		return tally_task(tally, &payload->task);
 	case PAYLOAD_CODE_LINES:
+	case PAYLOAD_ASYNC_TASK:
 		return 0;
 	}
 	return 0;

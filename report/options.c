@@ -15,6 +15,7 @@ enum {
 	OPTION_TID,
 	OPTION_CGROUP,
 	OPTION_NS_PID,
+	OPTION_TASK,
 	OPTION_DSO,
 	OPTION_SYMBOL,
 	OPTION_EVENT,
@@ -32,6 +33,7 @@ enum {
 	OPTION_LINES,
 	OPTION_COLUMNS,
 	OPTION_STATS,
+	OPTION_SHOW_TASK,
 };
 
 #define TREE_PERCENT_LIMIT 0.5
@@ -51,6 +53,8 @@ static const struct argp_option input_option_table[] = {
      "Samples of these control groups, by path, last part or container", 0},
     {"ns-pid", OPTION_NS_PID, NULL, 0,
      "Number processes and threads as their own pid namespace does, 0 where that is not known", 0},
+    {"task", OPTION_TASK, "NAME,…", 0,
+     "Samples of these asyncio tasks (CPython 3.14 and newer); names may hold * and ?", 0},
     {"dso", OPTION_DSO, "FILE,…", 0,
      "Rows of these files, by path or last part; other formats: samples with such a frame", 0},
     {"symbol", OPTION_SYMBOL, "NAME,…", 0,
@@ -77,6 +81,9 @@ static struct filter *filter_of_option(struct session_options *session, int key)
 		return &session->tid;
 	case OPTION_CGROUP:
 		return &session->cgroup;
+	case OPTION_TASK:
+		session->with_tasks = true;
+		return &session->task;
 	case OPTION_DSO:
 		return &session->dso;
 	case OPTION_SYMBOL:
@@ -157,7 +164,7 @@ static const struct argp_child input_children[] = {
 static const struct argp_option report_option_table[] = {
     {"format", OPTION_FORMAT, "FORM", 0, "text (default), folded or perf-script", 0},
     {"sort", 's', "KEY,…", 0,
-     "Columns: comm, pid, tid, cgroup, container, dso, symbol, srcline, kind (default: "
+     "Columns: comm, pid, tid, cgroup, container, task, dso, symbol, srcline, kind (default: "
      "comm,dso,symbol)",
      0},
     {"children", OPTION_CHILDREN, NULL, 0,
@@ -175,6 +182,8 @@ static const struct argp_option report_option_table[] = {
     {"lines", OPTION_LINES, NULL, 0, "perf-script: give Python files as FILE:LINE", 0},
     {"columns", OPTION_COLUMNS, NULL, 0,
      "srcline, perf-script: give Python files as FILE:LINE:COLUMN-END, from CPython 3.11 on", 0},
+    {"show-task", OPTION_SHOW_TASK, NULL, 0,
+     "folded, perf-script: begin stacks with the asyncio task that ran, task::NAME", 0},
     {0},
 };
 
@@ -184,6 +193,7 @@ static const char *const sort_key_names[SORT_KEYS_NR] = {
     [SORT_TID] = "tid",
     [SORT_CGROUP] = "cgroup",
     [SORT_CONTAINER] = "container",
+    [SORT_TASK] = "task",
     [SORT_DSO] = "dso",
     [SORT_SYMBOL] = "symbol",
     [SORT_SRCLINE] = "srcline",
@@ -207,8 +217,10 @@ static int sort_key_find(const char *name, size_t nr, enum sort_key *ret)
 	return -ENOENT;
 }
 
-static void parse_sort(const char *list, struct output_options *output, struct argp_state *state)
+static void parse_sort(const char *list, struct report_options *options, struct argp_state *state)
 {
+	struct output_options *output = &options->output;
+
 	output->sort_nr = 0;
 	for (;;) {
 		size_t nr = strcspn(list, ",");
@@ -220,6 +232,7 @@ static void parse_sort(const char *list, struct output_options *output, struct a
 		}
 		if (!output_sorts_by(output, key))
 			output->sort[output->sort_nr++] = key;
+		options->session.with_tasks |= key == SORT_TASK;
 		if (list[nr] == '\0')
 			return;
 		list += nr + 1;
@@ -252,7 +265,8 @@ static void parse_percent_limit(const char *text, struct output_options *output,
 
 static error_t parse_folded_option(int key, char *argument, struct argp_state *state)
 {
-	struct output_options *output = &((struct report_options *)state->input)->output;
+	struct report_options *options = state->input;
+	struct output_options *output = &options->output;
 
 	switch (key) {
 	case OPTION_NO_PID:
@@ -272,6 +286,10 @@ static error_t parse_folded_option(int key, char *argument, struct argp_state *s
 	case OPTION_COLUMNS:
 		output->lines = true;
 		output->columns = true;
+		return 0;
+	case OPTION_SHOW_TASK:
+		output->show_task = true;
+		options->session.with_tasks = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is one word too many; name the file with -i", argument);
@@ -296,7 +314,7 @@ static error_t parse_report_option(int key, char *argument, struct argp_state *s
 				   argument);
 		return 0;
 	case 's':
-		parse_sort(argument, &options->output, state);
+		parse_sort(argument, options, state);
 		return 0;
 	case OPTION_CHILDREN:
 	case OPTION_NO_CHILDREN:
@@ -369,6 +387,7 @@ static error_t parse_script_option(int key, char *argument, struct argp_state *s
 		return 0;
 	case OPTION_LINES:
 	case OPTION_COLUMNS:
+	case OPTION_SHOW_TASK:
 	case ARGP_KEY_ARG:
 		return parse_folded_option(key, argument, state);
 	default:
@@ -382,6 +401,8 @@ int script_options_parse(int argc, char **argv, struct report_options *ret)
 	    {"lines", OPTION_LINES, NULL, 0, "Give Python files as FILE:LINE", 0},
 	    {"columns", OPTION_COLUMNS, NULL, 0,
 	     "Give Python files as FILE:LINE:COLUMN-END, from CPython 3.11 on", 0},
+	    {"show-task", OPTION_SHOW_TASK, NULL, 0,
+	     "End stacks with the asyncio task that ran, task::NAME", 0},
 	    {0},
 	};
 	static const struct argp parser = {
@@ -408,6 +429,7 @@ void report_options_deinit(struct report_options *options)
 	filter_deinit(&options->session.cgroup);
 	filter_deinit(&options->session.pid);
 	filter_deinit(&options->session.tid);
+	filter_deinit(&options->session.task);
 	filter_deinit(&options->session.dso);
 	filter_deinit(&options->session.symbol);
 }

@@ -28,6 +28,7 @@ struct sample_info {
 	const char *comm;      /* escaped; ":TID" when never told */
 	const char *cgroup;    /* escaped; "-": not known */
 	const char *container; /* its short name */
+	const char *task;      /* escaped; NULL: none, or tasks are not asked for */
 	const char *event;
 	const struct stack_frame *frames; /* leaf first */
 	size_t frames_nr;
@@ -37,6 +38,7 @@ enum sort_key {
 	SORT_COMM,
 	SORT_PID,
 	SORT_TID,
+	SORT_TASK,
 	SORT_CGROUP,
 	SORT_CONTAINER,
 	SORT_OF_GROUP_LAST = SORT_CONTAINER, /* up to here they are of the sample, not a frame */
@@ -66,6 +68,7 @@ struct output_options {
 	bool weigh_by_period;	   /* folded: periods instead of samples */
 	bool lines;		   /* perf-script: "(FILE:LINE)" for Python frames */
 	bool columns;		   /* the same and SORT_SRCLINE with columns; sets lines */
+	bool show_task;		   /* folded, perf-script: a root frame "task::NAME" */
 	bool python_only;	   /* told in the header */
 	bool no_kernel;
 	const struct filter *dso; /* rows of text; may be unset, never NULL */

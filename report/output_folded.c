@@ -51,13 +51,22 @@ static void folded_frame_key(const struct output *output, const struct location 
 }
 
 /* Blanks as stackcollapse-perf.pl has them: some readers end the stack at the first one. */
+static void folded_append_root(struct strbuf *key, const char *name)
+{
+	for (; *name; name++)
+		strbuf_append_char(key, *name == ';' ? ':' : *name == ' ' ? '_' : *name);
+}
+
 static void folded_group_key(const struct output *output, const struct sample_info *sample,
 			     struct strbuf *key)
 {
-	for (const char *at = sample->comm; *at; at++)
-		strbuf_append_char(key, *at == ';' ? ':' : *at == ' ' ? '_' : *at);
+	folded_append_root(key, sample->comm);
 	if (!output->options->no_pid)
 		strbuf_append_format(key, "-%u", sample->pid);
+	if (output->options->show_task && sample->task) {
+		strbuf_append_text(key, ";task::");
+		folded_append_root(key, sample->task);
+	}
 }
 
 struct folded_stack {

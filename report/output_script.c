@@ -50,10 +50,10 @@ static bool ends_like_offset(const char *at)
 	       strspn(at + 3, "0123456789abcdef") == strlen(at + 3);
 }
 
-/* Python names hold any character; "py::" marks them for readers without kinds. */
-static void script_append_python(struct strbuf *text, const char *name)
+/* Names of Python's hold any character; @mark tells readers without kinds what they are. */
+static void script_append_python(struct strbuf *text, const char *mark, const char *name)
 {
-	strbuf_append_text(text, "py::");
+	strbuf_append_text(text, mark);
 	for (; *name; name++) {
 		if (strchr("(); \"'", *name) || ends_like_offset(name)) {
 			strbuf_append_char(text, '_');
@@ -100,7 +100,7 @@ static int script_frame_text(struct output *output, struct location *location)
 
 	strbuf_append_char(&text, ' ');
 	if (location->kind == LOCATION_PYTHON && location->has_symbol)
-		script_append_python(&text, location->symbol);
+		script_append_python(&text, "py::", location->symbol);
 	else
 		strbuf_append_text(&text, location->symbol);
 	if (location->has_symbol &&
@@ -155,6 +155,19 @@ static void script_begin(struct output *output, const struct session *session)
 	report_header_print_script(output->out, session);
 }
 
+/* A root frame that is none. */
+static int script_print_task(struct out_stream *out, const char *task)
+{
+	auto_strbuf struct strbuf text = {0};
+
+	strbuf_append_format(&text, "\t%16x ", 0);
+	script_append_python(&text, "task::", task);
+	strbuf_append_text(&text, " (asyncio)\n");
+	if (!text.error)
+		out_text(out, strbuf_text(&text));
+	return text.error;
+}
+
 static int script_sample(struct output *output, const struct session *session,
 			 const struct sample_info *sample)
 {
@@ -167,6 +180,8 @@ static int script_sample(struct output *output, const struct session *session,
 		ret = script_print_frame(output, frame,
 					 location_get(&session->locations, frame->location));
 	}
+	if (ret == 0 && output->options->show_task && sample->task)
+		ret = script_print_task(output->out, sample->task);
 	out_char(output->out, '\n');
 	return ret;
 }

@@ -35,6 +35,8 @@ static void text_group_key(const struct output *output, const struct sample_info
 		strbuf_append_text(key, sample->cgroup);
 	if (output_sorts_by(output->options, SORT_CONTAINER))
 		strbuf_append_format(key, "/%s", sample->container);
+	if (output_sorts_by(output->options, SORT_TASK) && sample->task)
+		strbuf_append_format(key, "/%s", sample->task);
 }
 
 static const char *text_column_title(enum sort_key key)
@@ -58,6 +60,8 @@ static const char *text_column_title(enum sort_key key)
 		return "Source:Line";
 	case SORT_KIND:
 		return "Kind";
+	case SORT_TASK:
+		return "Task";
 	case SORT_KEYS_NR:
 		break;
 	}

@@ -178,6 +178,7 @@ static int builder_take_python(struct stack_builder *builder, const struct stack
 	}
 	stack->has_python_record = true;
 	stack->status = python.status;
+	stack->task = python.task;
 	stack->gap = gap_of_status(python.status);
 	stack->is_kernel_cut = (python.flags & PY_STACK_KERNEL_STACK_CUT) != 0;
 	*flags = python.flags;

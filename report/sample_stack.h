@@ -60,6 +60,7 @@ struct sample_stack {
 	bool is_kernel_cut;
 	bool has_python_record; /* status says something */
 	enum py_stack_status status;
+	struct py_async_task task;
 	uint32_t python_frames_nr; /* shown ones */
 	uint32_t guessed_frames_nr;
 	uint32_t bare_evals_nr;	 /* evaluation loops that lack their Python frames */

@@ -90,6 +90,7 @@ void session_close(struct session *session)
 	kernel_symbols_deinit(&session->kernel);
 	timeline_deinit(&session->timeline);
 	code_table_deinit(&session->codes);
+	async_table_deinit(&session->tasks);
 	modules_destroy(session->modules);
 	bundle_close(session->bundle);
 	perf_reader_close(session->reader);
@@ -229,6 +230,20 @@ static bool session_wants_thread(const struct session *session, const struct sam
 	       filter_accepts_number(&options->tid, info->tid);
 }
 
+/* The task that the thread ran, and whether the sample is wanted for it. */
+static int session_find_task(struct session *session, const struct sample_stack *stack,
+			     struct sample_info *info, bool *is_accepted)
+{
+	const struct filter *wanted = &session->options->task;
+	int ret = 0;
+
+	if (session->options->with_tasks)
+		ret = async_table_name(&session->tasks, &stack->task, &info->task);
+	if (filter_is_set(wanted))
+		*is_accepted &= info->task && filter_accepts(wanted, info->task);
+	return ret;
+}
+
 static int session_sample(struct session *session, struct output *output,
 			  const struct record *record, const struct intake_item *item)
 {
@@ -270,6 +285,8 @@ static int session_sample(struct session *session, struct output *output,
 	ret = stack_builder_run(&session->builder, &input, &stack);
 	if (ret == 0)
 		ret = session_accepts_stack(session, &stack, &is_accepted);
+	if (ret == 0)
+		ret = session_find_task(session, &stack, &info, &is_accepted);
 	if (ret)
 		return ret;
 	if (!is_accepted || !session_has_frames(session, &stack)) {

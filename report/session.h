@@ -17,6 +17,7 @@
 #include "format/bundle.h"
 #include "format/payload.h"
 #include "format/reader.h"
+#include "report/async_table.h"
 #include "report/code_table.h"
 #include "report/filter.h"
 #include "report/intake.h"
@@ -37,6 +38,8 @@ struct session_options {
 	struct stack_options stack;
 	bool ns_pid; /* number processes and threads as their own pid namespace does */
 	struct filter comm, cgroup, pid, tid; /* samples of these */
+	struct filter task;		      /* samples of these asyncio tasks */
+	bool with_tasks;		      /* tell samples' tasks; without it none is kept */
 	struct filter dso, symbol;	      /* samples with a frame of these, see filter_frames */
 	bool filter_frames; /* false: the output applies dso and symbol to its rows */
 	uint32_t jobs_nr;   /* 0 or 1: all on the calling thread */
@@ -80,6 +83,7 @@ struct session {
 	struct modules *modules;
 	struct kernel_symbols kernel;
 	struct code_table codes;
+	struct async_table tasks;
 	struct location_table locations;
 	struct timeline timeline;
 	uint32_t build_ids_nr; /* of the reader's, known to timeline */

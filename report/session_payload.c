@@ -78,6 +78,10 @@ static int session_apply_payload(struct session *session, const struct payload *
 		return 0;
 	case PAYLOAD_TASK:
 		return timeline_apply_task(&session->timeline, &payload->task);
+	case PAYLOAD_ASYNC_TASK:
+		return session->options->with_tasks
+			   ? async_table_add(&session->tasks, &payload->async_task)
+			   : 0;
 	}
 	return 0;
 }

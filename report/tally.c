@@ -47,12 +47,13 @@ static int tally_find_group(struct tally *tally, const struct output *output,
 				    .tid = sample->tid,
 				    .comm = sample->comm,
 				    .cgroup = sample->cgroup,
-				    .container = sample->container};
+				    .container = sample->container,
+				    .task = sample->task};
 	int error;
 
 	if (tally->last_group != ID_NONE && tally->last.pid == group.pid &&
 	    tally->last.tid == group.tid && tally->last.comm == group.comm &&
-	    tally->last.cgroup == group.cgroup) {
+	    tally->last.cgroup == group.cgroup && tally->last.task == group.task) {
 		*ret = tally->last_group;
 		return 0;
 	}

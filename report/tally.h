@@ -19,6 +19,7 @@ struct tally_group {
 	const char *comm;
 	const char *cgroup;
 	const char *container;
+	const char *task; /* NULL: none */
 };
 
 VEC_DEFINE(tally_groups, struct tally_group)
@@ -32,7 +33,7 @@ struct tally {
 	struct u32_vec path;		  /* scratch */
 	struct strbuf key;		  /* scratch */
 	struct location_table *locations; /* borrowed */
-	uint32_t last_group;		  /* of last_pid, last_tid, last_comm; ID_NONE at first */
+	uint32_t last_group;		  /* of last; ID_NONE at first */
 	struct tally_group last;
 };
 

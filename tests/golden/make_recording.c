@@ -3,10 +3,10 @@
  * Writes a recording with one of everything, always the same: two processes, native and Python
  * samples, every kind of envelope, names meant to disturb a terminal, a bundle.
  *
- *   make_recording [--plain] [--unfinished] [--samples=N] FILE
+ *   make_recording [--plain] [--unfinished] [--async] [--samples=N] FILE
  *
  * --plain leaves the compressor out; --unfinished stops after a checkpoint as a killed recorder
- * does; FILE "-" writes the pipe format.
+ * does; --async adds asyncio tasks to most samples; FILE "-" writes the pipe format.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,11 +24,13 @@ struct options {
 	const char *path;
 	bool is_plain;
 	bool is_unfinished;
+	bool has_async;
 	uint32_t samples_nr;
 };
 
 struct recording {
 	struct perf_writer *writer;
+	bool has_async;
 	struct record_layout layout;
 	struct strbuf bytes;
 };
@@ -250,6 +252,37 @@ static void send_tasks(struct recording *recording)
 	send_task(recording, 200, "/evil\033[31m\xff.service", 0);
 }
 
+/* ---- asyncio's tasks ---- */
+
+static const char *const async_names[] = {"worker\033[31m;\n", "gr\xc3\xb6\xc3\x9f", "a (b) +0x10",
+					  ""};
+
+static void send_async_names(struct recording *recording)
+{
+	for (uint32_t i = 0; i < array_size(async_names); i++) {
+		const struct payload payload = {
+		    .kind = PAYLOAD_ASYNC_TASK,
+		    .async_task = {.id = 10 + i,
+				   .flags = i == 1 ? ASYNC_TASK_NAME_CUT : 0,
+				   .name = async_names[i],
+				   .name_nr = (uint32_t)strlen(async_names[i])}};
+
+		send_payload(recording, &payload, NULL);
+	}
+}
+
+/* Each kind of task, an id that is not there, none. */
+static struct py_async_task async_example(uint32_t index)
+{
+	static const struct py_async_task examples[] = {
+	    {PY_ASYNC_NAMED, 10}, {PY_ASYNC_NAMED, 11},	    {PY_ASYNC_NUMBERED, UINT64_C(1) << 40},
+	    {PY_ASYNC_NONE, 0},	  {PY_ASYNC_UNREADABLE, 0}, {PY_ASYNC_NAMED, 12},
+	    {PY_ASYNC_NAMED, 13}, {PY_ASYNC_NAMED, 99},
+	};
+
+	return examples[index % array_size(examples)];
+}
+
 /* ---- Samples ---- */
 
 /* Three Python frames in one activation, of which the last two stand before the sample in a
@@ -265,10 +298,10 @@ static void send_sample(struct recording *recording, uint32_t index)
 				  0xffffffff81000456, (uint64_t)PERF_CONTEXT_USER,
 				  0x521d47 + index};
 	const uint32_t inside_nr = index % 2 ? 3 : 5;
-	const struct py_stack stack = {.status = PY_STACK_COMPLETE,
-				       .flags = PY_STACK_GIL_KNOWN | PY_STACK_HOLDS_GIL,
-				       .frames_total = 5,
-				       .frames_nr = inside_nr};
+	struct py_stack stack = {.status = PY_STACK_COMPLETE,
+				 .flags = PY_STACK_GIL_KNOWN | PY_STACK_HOLDS_GIL,
+				 .frames_total = 5,
+				 .frames_nr = inside_nr};
 	const uint64_t time_ns = 6 * SECOND_NS + index * (SECOND_NS / 100);
 	auto_strbuf struct strbuf raw = {0};
 	uint64_t regs[PYREC_REGS_NR];
@@ -284,6 +317,8 @@ static void send_sample(struct recording *recording, uint32_t index)
 		regs[i] = 0x1000 * i + index;
 	for (size_t i = 0; i < sizeof(dump); i++)
 		dump[i] = (uint8_t)(i * 7 + index);
+	if (recording->has_async)
+		stack.task = async_example(index);
 	py_stack_encode(&raw, &stack, frames);
 	sample.sample = (struct record_sample){.id = PERF_WRITER_EVENT_ID,
 					       .ip = chain[4],
@@ -410,6 +445,8 @@ static void recording_write(struct recording *recording, const struct options *o
 	send_tasks(recording);
 	send_interpreters(recording);
 	send_codes(recording);
+	if (recording->has_async)
+		send_async_names(recording);
 	send_samples(recording, 0, first_half);
 	send_losses(recording, first_half);
 	check(perf_writer_checkpoint(recording->writer), "checkpoint");
@@ -438,6 +475,8 @@ static int options_parse(int argc, char **argv, struct options *ret)
 			ret->is_plain = true;
 		else if (strcmp(argv[i], "--unfinished") == 0)
 			ret->is_unfinished = true;
+		else if (strcmp(argv[i], "--async") == 0)
+			ret->has_async = true;
 		else if (strncmp(argv[i], "--samples=", 10) == 0)
 			ret->samples_nr = (uint32_t)strtoul(argv[i] + 10, NULL, 10);
 		else if (!ret->path)
@@ -454,10 +493,12 @@ int main(int argc, char **argv)
 	struct options options;
 
 	if (options_parse(argc, argv, &options)) {
-		fputs("usage: make_recording [--plain] [--unfinished] [--samples=N] FILE\n",
-		      stderr);
+		fputs(
+		    "usage: make_recording [--plain] [--unfinished] [--async] [--samples=N] FILE\n",
+		    stderr);
 		return 2;
 	}
+	recording.has_async = options.has_async;
 	recording_create(&recording, &options);
 	recording_write(&recording, &options);
 	if (!options.is_unfinished)

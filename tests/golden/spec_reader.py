@@ -148,6 +148,7 @@ def read_python_stack(raw):
         raise Damaged("no Python stack")
     stack = {"status": STATUSES[cursor.u8()], "flags": cursor.u8(), "total": cursor.u32()}
     stack["frames"] = read_frames(cursor, cursor.u32())
+    stack["task"] = (cursor.u32(), cursor.u64()) if stack["flags"] & 1 << 5 else None
     return stack
 
 
@@ -199,6 +200,10 @@ def read_task_place(cursor):
     return result | {"numbers": [cursor.u32() for _ in range(cursor.u32())]}
 
 
+def read_async_task(cursor):
+    return {"id": cursor.u32(), "flags": cursor.u32(), "name": cursor.string()}
+
+
 KINDS = {
     1: ("FILE_INFO", read_file_info),
     2: ("CLOCK", read_clock),
@@ -208,6 +213,7 @@ KINDS = {
     6: ("FRAMES", read_continuation),
     7: ("LOSSES", read_losses),
     8: ("TASK", read_task_place),
+    9: ("ASYNC_TASK", read_async_task),
 }
 
 

@@ -82,6 +82,30 @@ def test_text(name, make_recording):
     assert result.stderr == b""
 
 
+ASYNC_CASES = {
+    "async_text": ["report", "--sort=task,symbol", "--no-children", "--python-only"],
+    "async_filtered": ["report", "--sort=comm,task", "--task=Task-*,gr*"],
+    "async_folded": ["report", "--format=folded", "--show-task", "--python-only"],
+    "async_script": ["script", "--show-task", "--python-only"],
+}
+
+
+@pytest.mark.parametrize("name", ASYNC_CASES)
+def test_async_tasks(name, make_recording):
+    path = make_recording("async.data", "--samples=9", "--async")
+    result = pyrec(*ASYNC_CASES[name], "-i", path)
+    check_golden(name, result.stdout)
+    assert not set(result.stdout) - {9, 10} & set([*range(32), 127])
+
+
+def test_async_tasks_are_off_by_default(make_recording):
+    """Without being asked for, they change nothing."""
+    path = make_recording("async.data", "--samples=9", "--async")
+    without = make_recording("no-async.data", "--samples=9")
+    for arguments in (["script"], ["report"], ["report", "--format=folded"]):
+        assert pyrec(*arguments, "-i", path).stdout == pyrec(*arguments, "-i", without).stdout
+
+
 def test_names_are_harmless_everywhere(make_recording):
     """No form lets a control character of the recorded machine through."""
     path = make_recording("small.data", "--samples=6")

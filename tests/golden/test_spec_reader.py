@@ -21,6 +21,7 @@ FORMS = {
     "plain-unfinished": ["--plain", "--unfinished"],
     "empty": ["--samples=0"],
     "long": ["--samples=3000"],
+    "async": ["--async"],
 }
 KERNEL_MARK, USER_MARK = 0xFFFFFFFFFFFFFF80, 0xFFFFFFFFFFFFFE00
 HIDDEN = {0xAD, 0x61C, 0x180E, 0xFEFF, *range(0x200B, 0x2010), *range(0x2028, 0x202F)}
@@ -73,6 +74,10 @@ def render_python(stack):
         text += ", holds GIL" if stack["flags"] & 2 else ", without GIL"
     yield text
     yield from render_frames(stack["frames"])
+    if stack["task"]:
+        kind, value = stack["task"]
+        words = {1: f"task {value}", 2: f"task without a name, number {value}"}
+        yield "    " + words.get(kind, "task of unreadable name")
 
 
 def render_sample(sample):
@@ -182,6 +187,11 @@ def render_task_place(task):
     yield f"  cgroup {escaped(task['cgroup'])}"
 
 
+def render_async_task(task):
+    yield f"  task {task['id']}{' name_cut' if task['flags'] & 1 else ''}"
+    yield f"  name {escaped(task['name'])}"
+
+
 RENDER_KINDS = {
     "FILE_INFO": render_file_info,
     "CLOCK": render_clock,
@@ -191,6 +201,7 @@ RENDER_KINDS = {
     "FRAMES": render_continuation,
     "LOSSES": render_losses,
     "TASK": render_task_place,
+    "ASYNC_TASK": render_async_task,
 }
 
 

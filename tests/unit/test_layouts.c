@@ -145,6 +145,10 @@ static void assert_same_as_3_13(const struct pyrec_layout *walk)
 	layout.walk.code_instrs = 208;
 	layout.walk.skipped_owner = walk->skipped_owner;
 	layout.walk.tstate_base_frame = walk->tstate_base_frame;
+	layout.walk.object_type = 8;
+	layout.walk.type_flags = 168; /* 3.13 does not tell of tasks: they are not asked for */
+	layout.walk.long_tag = 16;
+	layout.walk.long_digits = 24;
 	assert_memory_equal(&layout.walk, walk, sizeof(*walk));
 }
 
@@ -282,6 +286,9 @@ static void test_free_threaded(void **state)
 	assert_int_equal(layout.walk.code_copies, 224);
 	assert_int_equal(layout.walk.frame_copy, 72);
 	assert_int_equal(pyrec_unicode_state(&layout.walk, 255 | 1 << 8 | 1 << 11 | 1 << 12), 25);
+	assert_int_equal(layout.walk.object_type, 24);
+	assert_int_equal(layout.walk.type_flags, 184);
+	assert_int_equal(layout.walk.long_digits, 40);
 	debug_offsets_3_15t(offsets, 0x030f02f0);
 	assert_int_equal(python_layout_find(0x030f02f0, offsets, sizeof(offsets), &layout), 0);
 	assert_free_threaded(&layout);

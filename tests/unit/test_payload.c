@@ -87,6 +87,46 @@ static void test_stack_damaged(void **state)
 	assert_int_equal(decode_changed(15, 0x20), -EBADMSG); /* 8 times it overflows 32 bits */
 }
 
+/* A task behind the frames, by hand as the page has it: kind 2, number 0x0102030405060708. */
+static const uint8_t task_image[] = {'P', 'Y', 'F', 'R', 1, 0, 0, 0x20, 0, 0, 0, 0, 0, 0,
+				     0,	  0,   2,   0,	 0, 0, 8, 7,	6, 5, 4, 3, 2, 1};
+
+static void test_stack_task(void **state)
+{
+	const struct py_stack stack = {
+	    .task = {.kind = PY_ASYNC_NUMBERED, .value = UINT64_C(0x0102030405060708)}};
+	auto_strbuf struct strbuf out = {0};
+	struct py_stack got;
+
+	(void)state;
+	py_stack_encode(&out, &stack, NULL);
+	assert_int_equal(out.nr, sizeof(task_image));
+	assert_memory_equal(out.bytes, task_image, sizeof(task_image));
+	assert_int_equal(py_stack_decode(task_image, sizeof(task_image), &got), 0);
+	assert_int_equal(got.task.kind, PY_ASYNC_NUMBERED);
+	assert_true(got.task.value == UINT64_C(0x0102030405060708));
+	for (size_t nr = PY_STACK_HEADER_BYTES; nr < sizeof(task_image); nr++)
+		assert_int_equal(py_stack_decode(task_image, nr, &got), -EBADMSG);
+	assert_int_equal(py_stack_decode(stack_image, sizeof(stack_image), &got), 0);
+	assert_int_equal(got.task.kind, PY_ASYNC_NONE);
+}
+
+/* Of a newer writer: a task, but not one that can be named. */
+static void test_task_of_unknown_kind(void **state)
+{
+	static const uint8_t kinds[] = {0, 3, 4, 255};
+	uint8_t image[sizeof(task_image)];
+	struct py_stack got;
+
+	(void)state;
+	memcpy(image, task_image, sizeof(image));
+	for (size_t i = 0; i < array_size(kinds); i++) {
+		image[PY_STACK_HEADER_BYTES] = kinds[i];
+		assert_int_equal(py_stack_decode(image, sizeof(image), &got), 0);
+		assert_int_equal(got.task.kind, PY_ASYNC_UNREADABLE);
+	}
+}
+
 static void test_stack_cut_anywhere(void **state)
 {
 	(void)state;
@@ -108,7 +148,7 @@ static void test_names(void **state)
 	assert_null(py_stack_status_name(6));
 	assert_string_equal(payload_kind_name(PAYLOAD_LOSSES), "LOSSES");
 	assert_null(payload_kind_name(0));
-	assert_null(payload_kind_name(9));
+	assert_null(payload_kind_name(10));
 	for (unsigned int i = 0; i < LOSS_REASONS_NR; i++) {
 		assert_non_null(loss_reason_name(i));
 		assert_non_null(loss_reason_text(i));
@@ -132,6 +172,7 @@ static const struct payload examples[] = {
     {.kind = PAYLOAD_FRAMES, .frames = {100, 101, 8, 500, 3, NULL}},
     {.kind = PAYLOAD_LOSSES, .losses = {9, 10, 0, {1, 2, 3, 4, 5, 6, 7, 8}, {6, 5, 4, 3, 2, 1}}},
     {.kind = PAYLOAD_TASK, .task = {11, 100, 101, "/a", 2, 3, {101, 7, 1}}},
+    {.kind = PAYLOAD_ASYNC_TASK, .async_task = {12, ASYNC_TASK_NAME_CUT, "worker", 6}},
 };
 
 static void encode(struct strbuf *out, const struct payload *payload)
@@ -217,6 +258,21 @@ static void test_code_kinds(void **state)
 	assert_int_equal(got.frames.first, 500);
 	assert_int_equal(got.frames.frames_nr, 3);
 	assert_memory_equal(got.frames.frames, stack_image + PY_STACK_HEADER_BYTES, 24);
+}
+
+static void test_async_task(void **state)
+{
+	const size_t last = array_size(examples) - 1;
+	auto_strbuf struct strbuf out = {0};
+	struct payload got;
+
+	(void)state;
+	decode_example(last, &out, &got);
+	assert_int_equal(got.kind, PAYLOAD_ASYNC_TASK);
+	assert_int_equal(got.async_task.id, 12);
+	assert_int_equal(got.async_task.flags, ASYNC_TASK_NAME_CUT);
+	assert_int_equal(got.async_task.name_nr, 6);
+	assert_memory_equal(got.async_task.name, "worker", 6);
 }
 
 static void test_losses(void **state)
@@ -366,6 +422,9 @@ int main(void)
 	    cmocka_unit_test(test_stack_padding_is_allowed),
 	    cmocka_unit_test(test_stack_damaged),
 	    cmocka_unit_test(test_stack_cut_anywhere),
+	    cmocka_unit_test(test_stack_task),
+	    cmocka_unit_test(test_task_of_unknown_kind),
+	    cmocka_unit_test(test_async_task),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_envelope_form),
 	    cmocka_unit_test(test_small_kinds),
