@@ -186,6 +186,7 @@ kernels:
 ## check-pythons: every CPython found here or unpacked from Debian's archive (root); PYTHONS="3.14 …"
 .PHONY: check-pythons
 check-pythons: all
+	$(Q)tests/install-packages pythons
 	$(Q)PYREC=$(realpath $(O)/pyrec) $(PYTHON) tests/pythons/check_pythons.py $(PYTHONS)
 	$(Q)$(MAKE) --no-print-directory hostbpf-tests
 	$(Q)PYTHON_TREES=$${XDG_CACHE_HOME:-$$HOME/.cache}/pyrec-tests/pythons $(O)/tests/hostbpf/test_walk_images

@@ -178,6 +178,7 @@ static void interpreter_encode(struct strbuf *out, const struct payload *payload
 	strbuf_append_u32(out, interpreter->status);
 	strbuf_append_string(out, interpreter->path, interpreter->path_nr);
 	strbuf_append_string(out, interpreter->message, interpreter->message_nr);
+	strbuf_append_string(out, interpreter->name, interpreter->name_nr);
 }
 
 static void interpreter_decode(struct bytes_cursor *cursor, struct payload *ret)
@@ -194,6 +195,9 @@ static void interpreter_decode(struct bytes_cursor *cursor, struct payload *ret)
 	interpreter->status = (uint8_t)status;
 	interpreter->path = bytes_get_string(cursor, &interpreter->path_nr);
 	interpreter->message = bytes_get_string(cursor, &interpreter->message_nr);
+	interpreter->name = "";
+	if (ret->version > PAYLOAD_VERSION)
+		interpreter->name = bytes_get_string(cursor, &interpreter->name_nr);
 }
 
 static void code_encode(struct strbuf *out, const struct payload *payload,
@@ -374,12 +378,13 @@ struct payload_row {
 	void (*encode)(struct strbuf *out, const struct payload *payload,
 		       const struct py_frame *frames);
 	void (*decode)(struct bytes_cursor *cursor, struct payload *ret);
+	uint16_t additions_nr; /* times that fields were added at the end */
 };
 
 static const struct payload_row payload_rows[] = {
     [PAYLOAD_FILE_INFO] = {"FILE_INFO", file_info_encode, file_info_decode},
     [PAYLOAD_CLOCK] = {"CLOCK", clock_encode, clock_decode},
-    [PAYLOAD_INTERPRETER] = {"INTERPRETER", interpreter_encode, interpreter_decode},
+    [PAYLOAD_INTERPRETER] = {"INTERPRETER", interpreter_encode, interpreter_decode, 1},
     [PAYLOAD_CODE] = {"CODE", code_encode, code_decode},
     [PAYLOAD_CODE_LINES] = {"CODE_LINES", code_lines_encode, code_lines_decode},
     [PAYLOAD_FRAMES] = {"FRAMES", frames_encode, frames_decode},
@@ -440,7 +445,7 @@ int payload_encode(struct strbuf *out, const struct payload *payload, const stru
 	strbuf_append_u32(out, 0); /* misc, size */
 	strbuf_append(out, PAYLOAD_MAGIC, PAYLOAD_MAGIC_BYTES);
 	strbuf_append_u16(out, (uint16_t)payload->kind);
-	strbuf_append_u16(out, PAYLOAD_VERSION);
+	strbuf_append_u16(out, (uint16_t)(PAYLOAD_VERSION + row->additions_nr));
 	strbuf_append_u32(out, 0); /* length */
 	row->encode(out, payload, frames);
 	ret = payload_seal(out, start);
@@ -465,6 +470,7 @@ int payload_decode(const void *bytes, size_t nr, struct payload *ret)
 	version = bytes_get_u16(&envelope);
 	length = bytes_get_u32(&envelope);
 	cursor = bytes_cursor_make(bytes_take(&envelope, length), length);
+	ret->version = version;
 	if (envelope.failed || version < PAYLOAD_VERSION)
 		return -EBADMSG;
 	row = payload_row_find(ret->kind);

@@ -142,6 +142,9 @@ struct payload_interpreter {
 	uint32_t path_nr;
 	const char *message; /* what the user was told when unsupported; may be empty */
 	uint32_t message_nr;
+	/* Name and version, "PyPy 7.3.11", where PY_VERSION_HEX does not tell them; empty else. */
+	const char *name;
+	uint32_t name_nr;
 };
 
 enum payload_code_flags {
@@ -245,6 +248,7 @@ struct payload_task {
 
 struct payload {
 	enum payload_kind kind; /* a reader ignores kinds that it does not know */
+	uint16_t version;	/* of the kind; only told by payload_decode() */
 	union {
 		struct payload_file_info file_info;
 		struct payload_clock clock;

@@ -134,10 +134,14 @@ static void interpreter_print(FILE *out, const struct payload *payload)
 	fprintf(out, " %s\n", interpreter->status == INTERPRETER_WALKED ? "walked" : "unsupported");
 	fputs("  path ", out);
 	text_print(out, interpreter->path, interpreter->path_nr);
-	if (!interpreter->message_nr)
-		return;
-	fputs("  message ", out);
-	text_print(out, interpreter->message, interpreter->message_nr);
+	if (interpreter->message_nr) {
+		fputs("  message ", out);
+		text_print(out, interpreter->message, interpreter->message_nr);
+	}
+	if (interpreter->name_nr) {
+		fputs("  name ", out);
+		text_print(out, interpreter->name, interpreter->name_nr);
+	}
 }
 
 static void code_flags_print(FILE *out, uint8_t flags)

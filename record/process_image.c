@@ -106,24 +106,55 @@ void process_emit_threads(struct output *output, uint32_t tgid)
 	(void)proc_numbers_visit(path, comm_visit_thread, &visit);
 }
 
+/* Why its stacks are native frames only, for the user. */
+static void interpreter_refuse(const struct process_image *image, uint32_t tgid, char *ret,
+			       size_t nr)
+{
+	const struct python_runtime *runtime = image->python->runtime;
+	const char *what = "layout";
+	char version[24];
+
+	if (runtime->other[0]) {
+		snprintf(ret, nr, "%s (pid %u): not CPython, native frames only", runtime->other,
+			 tgid);
+		return;
+	}
+	python_version_format(runtime->version_hex, version, sizeof(version));
+	if (runtime->is_trace_refs)
+		what = "built with Py_TRACE_REFS, layout";
+	else if (runtime->is_walkable)
+		what = "layout of musl's thread data";
+	snprintf(ret, nr, "python %s (pid %u): %s not known, native frames only",
+		 runtime->version_hex ? version : "of unknown version", tgid, what);
+}
+
+/* What PY_VERSION_HEX does not tell. */
+static void interpreter_name(const struct python_runtime *runtime, char *ret, size_t nr)
+{
+	char version[24];
+
+	python_version_format(runtime->version_hex, version, sizeof(version));
+	if (runtime->layout.is_free_threaded)
+		snprintf(ret, nr, "Python %st", version);
+	else
+		snprintf(ret, nr, "%s", runtime->other);
+}
+
 void process_emit_interpreter(struct output *output, uint32_t tgid,
 			      const struct process_image *image)
 {
 	const char *path = image->python->path;
 	const struct python_runtime *runtime = image->python->runtime;
 	const bool is_walkable = process_image_is_walkable(image);
-	char version[24];
+	char name[40];
 	char message[128] = "";
 	struct payload payload = {.kind = PAYLOAD_INTERPRETER};
 
-	python_version_format(runtime->version_hex, version, sizeof(version));
 	if (!is_walkable) {
-		snprintf(message, sizeof(message),
-			 "python %s (pid %u): layout %snot known, native frames only",
-			 runtime->version_hex ? version : "of unknown version", tgid,
-			 image->is_musl && runtime->is_walkable ? "of musl's thread data " : "");
+		interpreter_refuse(image, tgid, message, sizeof(message));
 		log_warn("%s", message);
 	}
+	interpreter_name(runtime, name, sizeof(name));
 	payload.interpreter = (struct payload_interpreter){
 	    .time_ns = output_now_ns(output),
 	    .pid = tgid,
@@ -133,6 +164,8 @@ void process_emit_interpreter(struct output *output, uint32_t tgid,
 	    .path_nr = (uint32_t)strlen(path),
 	    .message = message,
 	    .message_nr = (uint32_t)strlen(message),
+	    .name = name,
+	    .name_nr = (uint32_t)strlen(name),
 	};
 	(void)output_payload(output, &payload, NULL);
 }

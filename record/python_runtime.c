@@ -9,7 +9,7 @@
 #include "record/static_variable.h"
 #include "record/tls_decode.h"
 
-enum { PROLOGUE_BYTES = 0xc0, VERSION_3_12 = 0x030c };
+enum { PROLOGUE_BYTES = 0xc0, VERSION_3_12 = 0x030c, VERSION_3_13 = 0x030d };
 
 /* "…python3.9…" in the last path component: only for the message about a version we refuse. */
 static uint32_t version_from_name(const char *path)
@@ -191,6 +191,45 @@ static void state_find(const struct elf_file *elf, struct python_runtime *runtim
 		runtime->current_vaddr = runtime->runtime_vaddr + layout->runtime_current;
 }
 
+/*
+ * PyPy: the entry points of its library (rpython/translator/c/src/entrypoint.c). Its version is
+ * told by the text that sys.version ends in. Return: is it one?
+ */
+static bool pypy_find(const struct elf_file *elf, struct python_runtime *ret)
+{
+	static const char mark[] = "[PyPy ";
+	struct elf_section section = {0};
+	const uint8_t *end, *text = NULL;
+	unsigned int major, minor, micro;
+	char version[16] = "";
+
+	if (!symbol_vaddr(elf, "pypy_main_startup") || !symbol_vaddr(elf, "rpython_startup_code"))
+		return false;
+	if (elf_file_section(elf, ".data", &section) == 0 && section.bytes)
+		text = memmem(section.bytes, section.nr, mark, sizeof(mark) - 1);
+	if (text) {
+		end = section.bytes + section.nr;
+		text += sizeof(mark) - 1;
+		memcpy(version, text,
+		       (size_t)(end - text) < sizeof(version) ? (size_t)(end - text)
+							      : sizeof(version) - 1);
+	}
+	if (sscanf(version, "%3u.%3u.%3u", &major, &minor, &micro) == 3)
+		snprintf(ret->other, sizeof(ret->other), "PyPy %u.%u.%u", major, minor, micro);
+	else
+		snprintf(ret->other, sizeof(ret->other), "PyPy");
+	return true;
+}
+
+/*
+ * Py_TRACE_REFS (all debug builds up to 3.7) puts two more pointers before each object, up to 3.12.
+ * The function is defined only then (Include/object.h, 3.9 to 3.12: Include/cpython/object.h).
+ */
+static bool is_trace_refs(const struct elf_file *elf, uint32_t version_hex)
+{
+	return version_hex >> 16 < VERSION_3_13 && symbol_vaddr(elf, "_Py_ForgetReference");
+}
+
 int python_runtime_detect(const struct elf_file *elf, const char *path, struct python_runtime *ret)
 {
 	struct elf_section section = {0};
@@ -200,6 +239,8 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 	*ret = (struct python_runtime){.runtime_vaddr = vaddr};
 	if (elf_file_machine(elf) != EM_X86_64)
 		return -ENOENT;
+	if (pypy_find(elf, ret))
+		return 0;
 	/* 2.7 and 3.6 have no _PyRuntime. */
 	if (!vaddr && (!symbol_vaddr(elf, "_PyThreadState_Current") ||
 		       !symbol_vaddr(elf, "PyEval_EvalFrameEx")))
@@ -212,10 +253,9 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 		ret->version_hex = version_from_text(elf, version_from_name(path));
 	if (!ret->version_hex)
 		ret->version_hex = version_from_name(path);
-	/* Py_TRACE_REFS (all debug builds up to 3.7): each object begins with two more pointers. */
-	if (symbol_vaddr(elf, "_Py_AddToAllObjects"))
-		return 0;
-	if (python_layout_find(ret->version_hex, section.bytes, section.bytes ? section.nr : 0,
+	ret->is_trace_refs = is_trace_refs(elf, ret->version_hex);
+	if (!ret->is_trace_refs &&
+	    python_layout_find(ret->version_hex, section.bytes, section.bytes ? section.nr : 0,
 			       &ret->layout) == 0) {
 		state_find(elf, ret);
 		eval_find(elf, ret);

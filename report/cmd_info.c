@@ -220,8 +220,11 @@ static void interpreters_print(const struct info_tally *tally)
 	for (size_t i = 0; i < tally->interpreters.nr; i++) {
 		const struct info_interpreter *interpreter = &tally->interpreters.items[i];
 
-		fputs("  CPython ", stdout);
-		version_hex_print(stdout, interpreter->version_hex);
+		fputs(interpreter->name[0] ? "  " : "  CPython ", stdout);
+		if (interpreter->name[0])
+			fputs(interpreter->name, stdout);
+		else
+			version_hex_print(stdout, interpreter->version_hex);
 		printf(", %" PRIu64 " %s, %s\n", interpreter->processes_nr,
 		       interpreter->processes_nr == 1 ? "process" : "processes", interpreter->path);
 		if (interpreter->is_unsupported)

@@ -72,13 +72,15 @@ static void interpreter_deinit(struct info_interpreter *interpreter)
 {
 	free(interpreter->path);
 	free(interpreter->message);
+	free(interpreter->name);
 }
 
 static bool interpreters_are_same(const struct info_interpreter *a,
 				  const struct info_interpreter *b)
 {
 	return a->version_hex == b->version_hex && a->is_unsupported == b->is_unsupported &&
-	       strcmp(a->path, b->path) == 0 && strcmp(a->message, b->message) == 0;
+	       strcmp(a->path, b->path) == 0 && strcmp(a->message, b->message) == 0 &&
+	       strcmp(a->name, b->name) == 0;
 }
 
 /* Takes @found over when it is new. */
@@ -104,11 +106,12 @@ static int tally_interpreter(struct info_tally *tally, const struct payload_inte
 	    .is_unsupported = payload->status != INTERPRETER_WALKED,
 	    .path = escaped_text(payload->path, payload->path_nr),
 	    .message = escaped_text(payload->message, payload->message_nr),
+	    .name = escaped_text(payload->name, payload->name_nr),
 	    .processes_nr = 1,
 	};
 	int ret = -ENOMEM;
 
-	if (found.path && found.message)
+	if (found.path && found.message && found.name)
 		ret = interpreters_add(&tally->interpreters, &found);
 	if (ret)
 		interpreter_deinit(&found);

@@ -22,6 +22,7 @@ struct info_interpreter { /* processes with the same interpreter */
 	bool is_unsupported;
 	char *path;    /* escaped, owned */
 	char *message; /* escaped, owned */
+	char *name;    /* escaped, owned; empty: CPython of that version */
 	uint64_t processes_nr;
 };
 VEC_DEFINE(info_interpreters, struct info_interpreter)

@@ -73,8 +73,9 @@ static void header_interpreters(struct out_stream *out, const struct session *se
 		const struct session_interpreter *it = &session->interpreters.items[i];
 		auto_strbuf struct strbuf text = {0};
 
-		strbuf_append_text(&text, "Python ");
-		strbuf_append_version(&text, it->version_hex);
+		strbuf_append_text(&text, it->name[0] ? it->name : "Python ");
+		if (!it->name[0])
+			strbuf_append_version(&text, it->version_hex);
 		strbuf_append_format(&text, " %s, %u process%s", it->path, it->processes_nr,
 				     it->processes_nr == 1 ? "" : "es");
 		if (it->is_unsupported)

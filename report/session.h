@@ -71,6 +71,7 @@ struct session_interpreter {
 	bool is_unsupported;
 	const char *path;    /* escaped */
 	const char *message; /* escaped; may be empty */
+	const char *name;    /* escaped; empty: CPython of that version */
 	uint32_t processes_nr;
 };
 

@@ -34,10 +34,11 @@ static int session_take_interpreter(struct session *session,
 	    .is_unsupported = payload->status != INTERPRETER_WALKED,
 	    .path = session_text(session, payload->path, payload->path_nr),
 	    .message = session_text(session, payload->message, payload->message_nr),
+	    .name = session_text(session, payload->name, payload->name_nr),
 	    .processes_nr = 1,
 	};
 
-	if (!interpreter.path || !interpreter.message)
+	if (!interpreter.path || !interpreter.message || !interpreter.name)
 		return -ENOMEM;
 	/* Interned texts are equal when their pointers are. */
 	for (size_t i = 0; i < session->interpreters.nr; i++) {
@@ -45,6 +46,7 @@ static int session_take_interpreter(struct session *session,
 
 		if (known->version_hex == interpreter.version_hex &&
 		    known->path == interpreter.path && known->message == interpreter.message &&
+		    known->name == interpreter.name &&
 		    known->is_unsupported == interpreter.is_unsupported) {
 			known->processes_nr++;
 			return 0;

@@ -108,6 +108,15 @@ static void send_interpreters(struct recording *recording)
 	payload.interpreter.message = message;
 	payload.interpreter.message_nr = sizeof(message) - 1;
 	send_payload(recording, &payload, NULL);
+	payload.interpreter.pid = 300;
+	payload.interpreter.version_hex = 0;
+	payload.interpreter.path = "/usr/lib/libpypy3.9-c.so";
+	payload.interpreter.path_nr = 24;
+	payload.interpreter.message = "PyPy 7.3.11 (pid 300): not CPython, native frames only";
+	payload.interpreter.message_nr = 54;
+	payload.interpreter.name = "PyPy 7.3.11";
+	payload.interpreter.name_nr = 11;
+	send_payload(recording, &payload, NULL);
 }
 
 struct code_example {

@@ -39,9 +39,10 @@ class Damaged(Exception):
 class Cursor:
     """Bytes read front to back, never beyond their end."""
 
-    def __init__(self, data):
+    def __init__(self, data, version=1):
         self.data = bytes(data)
         self.at = 0
+        self.version = version  # of an envelope's kind
 
     def left(self):
         return len(self.data) - self.at
@@ -164,7 +165,8 @@ def read_clock(cursor):
 def read_interpreter(cursor):
     result = {"time": cursor.u64(), "pid": cursor.u32(), "version": cursor.u32()}
     result["is_walked"] = cursor.u32() == 0
-    return {**result, "path": cursor.string(), "message": cursor.string()}
+    result |= {"path": cursor.string(), "message": cursor.string()}
+    return result | {"name": cursor.string() if cursor.version > 1 else b""}
 
 
 def read_code(cursor):
@@ -221,7 +223,7 @@ def read_envelope(cursor, _misc):
     if cursor.take(8) != b"PYREC\0\0\1":
         return {"kind": None}
     kind, version, length = cursor.u16(), cursor.u16(), cursor.u32()
-    content = Cursor(cursor.take(length))
+    content = Cursor(cursor.take(length), version)
     if kind not in KINDS or version < 1:
         return {"kind": kind}
     name, read = KINDS[kind]

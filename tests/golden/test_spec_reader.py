@@ -54,6 +54,8 @@ def signed(value):
 def version(value):
     text = f"{value >> 24}.{value >> 16 & 0xFF}.{value >> 8 & 0xFF}"
     level = value >> 4 & 0xF
+    if not level:
+        return f"{value >> 24}.{value >> 16 & 0xFF}"
     return text if level == 0xF else text + {0xA: "a", 0xB: "b", 0xC: "rc"}[level] + str(value & 0xF)
 
 
@@ -149,6 +151,8 @@ def render_interpreter(interpreter):
     yield f"  path {escaped(interpreter['path'])}"
     if interpreter["message"]:
         yield f"  message {escaped(interpreter['message'])}"
+    if interpreter["name"]:
+        yield f"  name {escaped(interpreter['name'])}"
 
 
 def render_code(code):

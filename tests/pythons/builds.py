@@ -8,6 +8,8 @@ cache beside the unpacked trees; what cannot be had is told and left out.
   builds.py [NAME…]    make what is missing and tell where it is
 """
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -98,12 +100,7 @@ def install(source, prefix, minor):
         shutil.copy(data, library)
 
 
-def make_build(build, prefix):
-    """The prefix has its final name from the start, as it is compiled in; a mark tells a whole one."""
-    work = prefix.with_name(prefix.name + ".part")
-    for folder in (work, prefix):
-        shutil.rmtree(folder, ignore_errors=True)
-    work.mkdir(parents=True)
+def build_in(build, work, prefix):
     variables = {"OPT": "-DNDEBUG -g -fwrapv -O2"}
     if build.is_musl:
         variables |= prepare_musl(build, work, prefix)
@@ -116,8 +113,29 @@ def make_build(build, prefix):
     run(configure, source, **variables)
     run(["make", "-s", "-j2"], source)
     install(source, prefix, build.minor)
-    (prefix / "complete").touch()
-    shutil.rmtree(work)
+
+
+def make_build(build, prefix):
+    """The prefix has its final name from the start, as it is compiled in; a mark tells a whole one."""
+    work = prefix.with_name(prefix.name + ".part")
+    for folder in (work, prefix):
+        shutil.rmtree(folder, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        build_in(build, work, prefix)
+        (prefix / "complete").touch()
+    finally:
+        shutil.rmtree(work)
+
+
+@contextlib.contextmanager
+def build_lock():
+    """Two that build at once would remove each other's folders."""
+    folder = trees.cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "builds.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def find_builds(names=None, tell=print):
@@ -125,19 +143,20 @@ def find_builds(names=None, tell=print):
     found = {}
     for name, build in BUILDS.items():
         prefix = trees.cache_folder() / f"built-{name}-{FORM}"
-        if names and name not in names:
+        if names is not None and name not in names:
             continue
-        if not (prefix / "complete").exists():
-            tell(f"pythons: building {name} into {prefix}")
-            try:
-                make_build(build, prefix)
-            except (OSError, subprocess.SubprocessError) as error:
-                tell(f"pythons: {name} left out: {error}")
-                continue
+        try:
+            with build_lock():
+                if not (prefix / "complete").exists():
+                    tell(f"pythons: building {name} into {prefix}")
+                    make_build(build, prefix)
+        except (OSError, subprocess.SubprocessError) as error:
+            tell(f"pythons: {name} left out: {error}")
+            continue
         found[name] = prefix
     return found
 
 
 if __name__ == "__main__":
-    for built, place in find_builds(sys.argv[1:]).items():
+    for built, place in find_builds(sys.argv[1:] or None).items():
         print(f"{built}: {place}", flush=True)

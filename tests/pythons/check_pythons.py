@@ -75,7 +75,39 @@ def find_wrong_deep(samples, stacks):
     ]
 
 
-def windows_of(documents):
+NO_TABLES = "[incomplete stack: no unwind information]"
+
+
+def is_flagged_on_musl(sample):
+    """For another reason than that musl has no unwind tables."""
+    return any(
+        frame.name.startswith("[incomplete stack: ") and frame.name != NO_TABLES
+        for frame in sample.frames
+    )
+
+
+def find_impossible_on_musl(samples, stacks):
+    """Native frames end, and say so, where a stack enters musl's code. Its root always does: there all
+    frames before it must be as declared, elsewhere the Python frames."""
+    impossible = []
+    for sample in samples:
+        frames = [frame for frame in sample.frames if frame.name != NO_TABLES]
+        wanted = stacks
+        if not is_cut_at_root(sample.frames):
+            frames = [frame for frame in frames if frame.kind == "p"]
+            wanted = [[frame for frame in stack if "python" in frame] for stack in stacks]
+        differences = [declared.find_difference(frames, stack) for stack in wanted]
+        if all(differences):
+            impossible.append((sample, declared.nearest(sample, stacks, differences)))
+    return impossible
+
+
+def is_cut_at_root(frames):
+    marks = [at for at, frame in enumerate(frames) if frame.name == NO_TABLES]
+    return marks == [0] and bool(re.search(r"/(libc\.so|ld-musl-.*)$", frames[1].dso))
+
+
+def windows_of(documents, find_impossible):
     """(tid, what finds the impossible, begin, end) of each window that a target told."""
     first = documents[0]
     if "zlib_tid" in first:
@@ -83,7 +115,7 @@ def windows_of(documents):
         find = functools.partial(find_lost_callers, callers=callers)
         return [(first["zlib_tid"], find, *first["window"])]
     return [
-        (tid, functools.partial(declared.find_impossible, stacks=stacks), begin, end)
+        (tid, functools.partial(find_impossible, stacks=stacks), begin, end)
         for tid, stacks, begin, end in stacks_of([d for d in documents if not is_cut(d)])
     ]
 
@@ -146,13 +178,12 @@ def record(interpreter, target, folder, inside, path):
 
 
 def has_layout(interpreter):
-    if "trace refs" in interpreter.build:  # each object begins with two more pointers
-        return False
+    version = tuple(map(int, re.findall(r"\d+", interpreter.version)[:2]))
+    if "trace refs" in interpreter.build and version < (3, 13):
+        return False  # each object begins with two more pointers
     with open(os.path.join(harness.ROOT, "record", "layouts.c"), encoding="utf-8") as source:
         cases = re.findall(r"case (0x[0-9a-f]{4}):", source.read())
-    return tuple(map(int, re.findall(r"\d+", interpreter.version)[:2])) in [
-        divmod(int(case, 16), 256) for case in cases
-    ]
+    return version in [divmod(int(case, 16), 256) for case in cases]
 
 
 def run_target(interpreter, target, path):
@@ -171,9 +202,12 @@ def run_target(interpreter, target, path):
         result.verdict = "target does not run: " + (said.splitlines() or ["nothing said"])[-1]
         return result
     everything = harness.script(path)
-    for tid, find_impossible, begin, end in windows_of(documents):
+    is_musl = "musl" in interpreter.build
+    is_flagged = is_flagged_on_musl if is_musl else declared.is_flagged
+    finder = find_impossible_on_musl if is_musl else declared.find_impossible
+    for tid, find_impossible, begin, end in windows_of(documents, finder):
         samples = harness.within([s for s in everything if s.tid == tid], begin, end)
-        whole = [sample for sample in samples if not declared.is_flagged(sample)]
+        whole = [sample for sample in samples if not is_flagged(sample)]
         result.samples_nr += len(samples)
         result.flagged_nr += len(samples) - len(whole)
         result.impossible += find_impossible(whole)
@@ -217,7 +251,14 @@ def main(wanted):
         raise SystemExit("check-pythons: recording needs root")
     os.makedirs(OUT, exist_ok=True)
     results = []
-    found = interpreters.find_interpreters(trees.find_trees().values(), builds.find_builds().values())
+    built = builds.find_builds(
+        [
+            name
+            for name, build in builds.BUILDS.items()
+            if not wanted or any((word + ".").startswith(build.minor + ".") for word in wanted)
+        ]
+    )
+    found = interpreters.find_interpreters(trees.find_trees().values(), built.values())
     show_row("version", "build", "place", "target", "samples", "possible", "flagged", "verdict")
     for interpreter in found:
         if interpreters.is_wanted(interpreter.version, wanted):

@@ -102,6 +102,7 @@ def describe(interpreter):
     parts = ["shared" if is_shared else "static"]
     parts += [] if " .symtab " in sections else ["stripped"]
     interpreter.version = words[0] + words[4]
+    parts += ["musl"] if "-musl" in words[3] else []
     interpreter.build = ", ".join(parts + ([words[1]] if words[1] else []))
     interpreter.include, interpreter.suffix = words[2:4]
     return True

@@ -165,7 +165,8 @@ static const struct payload examples[] = {
     {.kind = PAYLOAD_FILE_INFO, .file_info = {"0.1", 3, 99, 61440, 1}},
     {.kind = PAYLOAD_CLOCK, .clock = {5, 1700000000000000000}},
     {.kind = PAYLOAD_INTERPRETER,
-     .interpreter = {6, 100, 0x030b07f0, INTERPRETER_UNSUPPORTED, "/p", 2, "no", 2}},
+     .interpreter = {6, 100, 0x030b07f0, INTERPRETER_UNSUPPORTED, "/p", 2, "no", 2, "PyPy 7.3.11",
+		     11}},
     {.kind = PAYLOAD_CODE,
      .code = {7, 0x030b07f0, -3, CODE_LINES_MISSING, "n", 1, "q.n", 3, "f.py", 4, 9, lines, 3}},
     {.kind = PAYLOAD_CODE_LINES, .code_lines = {7, 3, lines, 3}},
@@ -232,6 +233,9 @@ static void test_small_kinds(void **state)
 	assert_int_equal(got.interpreter.status, INTERPRETER_UNSUPPORTED);
 	assert_memory_equal(got.interpreter.path, "/p", 2);
 	assert_memory_equal(got.interpreter.message, "no", 2);
+	assert_int_equal(got.version, 2);
+	assert_int_equal(got.interpreter.name_nr, 11);
+	assert_memory_equal(got.interpreter.name, "PyPy 7.3.11", 11);
 }
 
 static void test_code_kinds(void **state)

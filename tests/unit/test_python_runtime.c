@@ -234,6 +234,51 @@ static void test_old_versions(void **state)
 	assert_false(runtime.is_walkable);
 }
 
+/* From 3.13 on objects stay as they are. */
+static void test_trace_refs_3_13(void **state)
+{
+	struct elf_writer writer;
+	struct python_runtime runtime;
+
+	(void)state;
+	elf_writer_init(&writer, ET_DYN);
+	add_runtime_3_13(&writer, 0x030d00f0);
+	elf_writer_function(&writer, "_Py_ForgetReference", 0x110, 16);
+	assert_int_equal(detect(&writer, SHT_DYNSYM, "libpython3.13.so", &runtime), 0);
+	assert_true(runtime.is_walkable && !runtime.is_trace_refs);
+}
+
+/* sys.version's text may stand at the end of what the file has. */
+static void test_pypy(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *expected;
+	} rows[] = {
+	    {"3.9.16 (x)\n[PyPy 7.3.11 with GCC 12.2.0]", "PyPy 7.3.11"},
+	    {"[PyPy 7.3.1", "PyPy 7.3.1"},
+	    {"[PyPy 7", "PyPy"},
+	    {"[PyPy 123456789.1.1", "PyPy"},
+	    {"[PyPi 7.3.11", "PyPy"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, ET_DYN);
+		elf_writer_section(&writer, ".data", SHT_PROGBITS, rows[i].text,
+				   strlen(rows[i].text));
+		elf_writer_function(&writer, "pypy_main_startup", 0x100, 16);
+		elf_writer_function(&writer, "rpython_startup_code", 0x110, 16);
+		assert_int_equal(detect(&writer, SHT_DYNSYM, "libx.so", &runtime), 0);
+		assert_string_equal(runtime.other, rows[i].expected);
+		assert_int_equal(runtime.version_hex, 0);
+		assert_false(runtime.is_walkable);
+	}
+}
+
 /* Py_TRACE_REFS changes every object; such a build is named but not walked. */
 static void test_trace_refs(void **state)
 {
@@ -246,10 +291,11 @@ static void test_trace_refs(void **state)
 		elf_writer_object(&writer, "_PyThreadState_Current", 0x180, 8);
 		elf_writer_function(&writer, "PyEval_EvalFrameEx", 0x100, 16);
 		if (has_symbol)
-			elf_writer_function(&writer, "_Py_AddToAllObjects", 0x110, 16);
+			elf_writer_function(&writer, "_Py_ForgetReference", 0x110, 16);
 		assert_int_equal(detect(&writer, SHT_DYNSYM, "python2.7-dbg", &runtime), 0);
 		assert_int_equal(runtime.version_hex, 0x020712f0);
 		assert_int_equal(runtime.is_walkable, !has_symbol);
+		assert_int_equal(runtime.is_trace_refs, has_symbol);
 	}
 	(void)state;
 }
@@ -661,6 +707,8 @@ int main(void)
 	    cmocka_unit_test(test_no_bytes),
 	    cmocka_unit_test(test_old_versions),
 	    cmocka_unit_test(test_trace_refs),
+	    cmocka_unit_test(test_trace_refs_3_13),
+	    cmocka_unit_test(test_pypy),
 	    cmocka_unit_test(test_static_variables),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_tls_static_symbol),
