@@ -106,12 +106,12 @@ def run_from_start(command, workdir):
     return Inside(path, read(output), outer)
 
 
-def run_attached(command, workdir, meanwhile=lambda: None, recorder=(), options=()):
+def run_attached(command, workdir, meanwhile=lambda: None, recorder=(), options=(), lines=1):
     """The recorder comes while it runs, after meanwhile(): what it learns it reads in /proc."""
     need_root()
     path, output = f"{workdir}/x.data", f"{workdir}/output"
     with open(output, "w", encoding="utf-8") as out, started(command, stdout=out) as process:
-        wait_until(lambda: "\n" in read(output), "declaration of the target")
+        wait_until(lambda: read(output).count("\n") == lines, "declaration of the target")
         outer = descendants(process.pid)[-1]
         meanwhile()
         arguments = ["record", "-p", str(outer), "-F", HZ, "-d", "1.2", "-o", path, *options]

@@ -69,7 +69,7 @@ def test_namespaces(namespace, how, workdir):
 # ---- Numbers ----
 
 NUMBERED = """
-import json, os, threading, time
+import json, os, sys, threading, time
 
 def spin(name):
     ids = {"name": name, "pid": os.getpid(), "tid": threading.get_native_id()}
@@ -77,7 +77,7 @@ def spin(name):
     code = f"def {name}(end):\\n    while time.monotonic() < end: pass"
     scope = {"time": time}
     exec(code, scope)
-    scope[name](time.monotonic() + 0.7)
+    scope[name](time.monotonic() + float(sys.argv[1]))
 
 children = []
 for nr in range(2):
@@ -95,14 +95,20 @@ for pid in children:
 """
 
 
-def test_numbers_of_children_and_threads(workdir):
-    """Forked processes and new threads are told apart by the numbers that they themselves have."""
+@pytest.mark.parametrize("is_late", [False, True], ids=["from_start", "attached"])
+def test_numbers_of_children_and_threads(is_late, workdir):
+    """Processes and threads are told apart by the numbers that they themselves have, those that are
+    forked while it records and those that are there."""
     need_namespaces(*NAMESPACES["pid"])
-    command = ["unshare", *NAMESPACES["pid"], find_python("3.12"), "-c", NUMBERED]
-    inside = run_from_start(command, workdir)
+    seconds = "3" if is_late else "0.7"
+    command = ["unshare", *NAMESPACES["pid"], find_python("3.12"), "-c", NUMBERED, seconds]
+    if is_late:
+        inside = run_attached(command, workdir, options=["-a"], lines=5)
+    else:
+        inside = run_from_start(command, workdir)
     told = [eval(line) for line in inside.output.splitlines()]
     assert len(told) == 5
-    samples = script(inside.path, "--ns-pid")
+    samples = script(inside.path, "--ns-pid", "--python-only")
     for ids in told:
         own = [s for s in samples if ids["name"] in s.python_names()]
         assert len(own) > 3, ids
