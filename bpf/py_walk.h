@@ -18,9 +18,9 @@
 
 enum {
 	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
-	WALK_TEXT_HEAD_BYTES = PYREC_TEXT_HEAD_WORDS * 8,
+	WALK_END_BYTES = PYREC_TEXT_END_WORDS * 8,
 	/* Head of a compact ASCII string (free-threaded: 56) and so much text. */
-	WALK_UNICODE_BYTES = 96,
+	WALK_TEXT_BYTES = 96,
 };
 
 /* 2.7: the state that a thread had at its latest sample, and that state's interpreter. */
@@ -55,6 +55,8 @@ struct walk {
 	__u32 next_miss;
 	__u32 facts_fingerprint; /* of facts, 0: none */
 	__u64 object[WALK_OBJECT_WORDS];
+	__u64 head[PYREC_TEXT_END_WORDS]; /* of the text read last */
+	__u64 tail[PYREC_TEXT_END_WORDS];
 	__u16 misses[PYREC_MISSES_MAX]; /* indices of frames whose code object was not sent yet */
 	struct pyrec_code_facts facts;
 };
@@ -407,16 +409,41 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 	}
 }
 
+/*
+ * &frames[at] of an index that is in bounds. Compilers put numbers on the stack as they like, and
+ * the verifiers of Linux 5.10 and 6.1 forget the bounds of one that comes from there: tell them
+ * again, where nothing can come between.
+ */
+walk_inline struct pyrec_frame *walk_frame_at(struct pyrec_frame *frames, __u32 at)
+{
+#ifdef __bpf__
+	_Static_assert(sizeof(*frames) == 1 << 4, "the shift below");
+	__u64 offset = at;
+
+	asm volatile("if %[offset] < %[end] goto +1\n"
+		     "%[offset] = 0\n"
+		     "%[offset] <<= 4\n"
+		     "%[frames] += %[offset]\n"
+		     : [offset] "+r"(offset), [frames] "+r"(frames)
+		     : [end] "i"(PYREC_FRAMES_MAX));
+	return frames;
+#else
+	return &frames[at];
+#endif
+}
+
 walk_inline void walk_push(struct walk *walk, struct pyrec_frame *frames, __u64 address,
 			   __s32 instr)
 {
 	__u32 at = walk->nr;
+	struct pyrec_frame *frame;
 
 	if (at >= PYREC_FRAMES_MAX)
 		return;
-	frames[at].address = address;
-	frames[at].instr = instr;
-	frames[at].fingerprint = 0;
+	frame = walk_frame_at(frames, at);
+	frame->address = address;
+	frame->instr = instr;
+	frame->fingerprint = 0;
 	walk->nr = at + 1;
 }
 
@@ -587,45 +614,81 @@ walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_la
 	return walk_word(walk, layout->unicode_length) * unit;
 }
 
-/*
- * The first bytes of a string's text into facts.text, zero padded: what lies behind a short
- * text belongs to the allocator. Nearly every name is ASCII, so head and text are read in one go;
- * near the end of a mapping, and for other strings, in two. Return: 0 or negative.
- */
-walk_inline long walk_read_text_head(struct walk *walk, const struct pyrec_layout *layout,
-				     __u64 unicode)
+/* The word at any offset of the object read last. */
+walk_inline __u64 walk_unaligned(const struct walk *walk, __u16 offset)
 {
-	__u16 start = layout->unicode_ascii;
-	__u64 bytes;
-	int is_whole = !read_user(walk->object, WALK_UNICODE_BYTES, unicode);
+	return walk_half(walk, offset) | (__u64)walk_half(walk, offset + 4) << 32;
+}
 
-	if (!is_whole && read_user(walk->object, pyrec_unicode_head_bytes(layout), unicode))
-		return -1;
-	bytes = walk_text_place(walk, layout, &start);
-	if (bytes > WALK_TEXT_HEAD_BYTES)
-		bytes = WALK_TEXT_HEAD_BYTES;
-	if (is_whole && start == layout->unicode_ascii) {
-		for (int i = 0; i < WALK_TEXT_HEAD_BYTES / 8; i++) {
-			__u64 word = walk_half(walk, start + i * 8) |
-				     (__u64)walk_half(walk, start + i * 8 + 4) << 32;
-			__u64 left = bytes > (__u64)i * 8 ? bytes - i * 8 : 0;
+/*
+ * Both ends of a text of @bytes bytes at offset @start of @object, 0 padded: what lies behind a
+ * short one belongs to the allocator. @is_whole: its first ones were read with its head.
+ */
+walk_inline long walk_read_ends(struct walk *walk, __u64 object, __u16 start, __u64 bytes,
+				int is_whole)
+{
+	__u64 nr = bytes < WALK_END_BYTES ? bytes : WALK_END_BYTES;
 
-			walk->facts.text[i] = left >= 8 ? word : word & ((1ULL << left * 8) - 1);
-		}
-	} else {
-		for (int i = 0; i < WALK_TEXT_HEAD_BYTES / 8; i++)
-			walk->facts.text[i] = 0;
-		if (bytes && read_user(walk->facts.text, (__u32)bytes, unicode + start))
-			return -1;
+	for (int i = 0; i < PYREC_TEXT_END_WORDS; i++) {
+		__u64 left = nr > (__u64)i * 8 ? nr - i * 8 : 0;
+		__u64 word = is_whole ? walk_unaligned(walk, start + i * 8) : 0;
+
+		walk->head[i] = left >= 8 ? word : word & ((1ULL << left * 8) - 1);
 	}
-	walk->facts.text[0] ^= walk_word(walk, layout->unicode_length) << 32;
-	return 0;
+	if (!is_whole && nr && read_user(walk->head, (__u32)nr, object + start))
+		return -1;
+	return bytes > WALK_END_BYTES
+		   ? read_user(walk->tail, WALK_END_BYTES, object + start + bytes - WALK_END_BYTES)
+		   : 0;
+}
+
+/*
+ * pyrec_text_key() of a string or, with @is_bytes, a bytes object. Nearly every text is short and
+ * ASCII, so head and text are read in one go; near the end of a mapping, and for others, in two.
+ * Return: 0 when it cannot be read.
+ */
+walk_inline __u64 walk_text_key(struct walk *walk, const struct pyrec_layout *layout, __u64 object,
+				int is_bytes)
+{
+	const __u16 size_at = is_bytes ? layout->bytes_size : layout->unicode_length;
+	__u16 start = is_bytes ? layout->bytes_data : layout->unicode_ascii;
+	int is_whole = !read_user(walk->object, WALK_TEXT_BYTES, object);
+	__u64 bytes;
+	__u64 hash;
+
+	if (!is_whole && read_user(walk->object, pyrec_unicode_head_bytes(layout), object))
+		return 0;
+	hash = walk_word(walk, size_at + 8); /* behind the length in both */
+	bytes = is_bytes ? walk_word(walk, size_at) : walk_text_place(walk, layout, &start);
+	is_whole = is_whole && start + WALK_END_BYTES <= WALK_TEXT_BYTES;
+	if (hash == ~0ULL && walk_read_ends(walk, object, start, bytes, is_whole))
+		return 0;
+	return pyrec_text_key(hash, bytes, walk->head, walk->tail);
+}
+
+/*
+ * 3.11 has a hash of co_name, but mostly none of co_qualname: of a long one both ends are looked
+ * at, and the last of its names in whole.
+ */
+walk_inline __u64 walk_name_key(struct walk *walk, const struct pyrec_layout *layout)
+{
+	__u64 hash = 0;
+	__u16 start;
+	__u64 key;
+
+	if (!layout->code_qualname)
+		return walk_text_key(walk, layout, walk->facts.name, 0);
+	key = walk_text_key(walk, layout, walk->facts.qualname, 0);
+	if (key && walk_text_place(walk, layout, &start) > WALK_END_BYTES &&
+	    !read_user(&hash, 8, walk->facts.name + layout->unicode_length + 8))
+		key = pyrec_fold(key, hash) | 1;
+	return key;
 }
 
 /**
  * Read what identifies the code object at @code. Where the version keeps a number for each code
  * object (co_version, 3.12 and newer), that and the first line do; the number is 0 once its counter
- * has overflowed. Else, and for sending it (@all), the pointers and the name too.
+ * has overflowed. Else, and for sending it (@all), the pointers, and the name itself too.
  * Return: fingerprint, 0 when unreadable.
  */
 walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code,
@@ -635,6 +698,8 @@ walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout 
 
 	walk->facts.address = code;
 	walk->facts.version = 0;
+	walk->facts.text = 0;
+	walk->facts.content = 0;
 	if (layout->code_version && !all) {
 		/* co_firstlineno and co_version lie in these 32 bytes (one cache line). */
 		if (read_user(walk->object, 32, code + start))
@@ -655,10 +720,23 @@ walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout 
 	walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
 	if (layout->code_version)
 		walk->facts.version = walk_half(walk, layout->code_version - start);
-	if (!walk->facts.version &&
-	    walk_read_text_head(walk, layout,
-				layout->code_qualname ? walk->facts.qualname : walk->facts.name))
-		return 0;
+	if (!walk->facts.version)
+		walk->facts.text = walk_name_key(walk, layout);
+	return pyrec_code_fingerprint(&walk->facts);
+}
+
+/**
+ * Look at file and line table of the code object that walk_fingerprint() read, where that has no
+ * number. Return: fingerprint of all; of what walk_fingerprint() saw where they cannot be read.
+ */
+walk_inline __u32 walk_full_fingerprint(struct walk *walk, const struct pyrec_layout *layout)
+{
+	if (!walk->facts.version) {
+		__u64 file = walk_text_key(walk, layout, walk->facts.file, 0);
+		__u64 lines = walk_text_key(walk, layout, walk->facts.lines, 1);
+
+		walk->facts.content = file && lines ? pyrec_fold(file, lines) | 1 : 0;
+	}
 	return pyrec_code_fingerprint(&walk->facts);
 }
 

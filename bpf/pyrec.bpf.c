@@ -34,9 +34,9 @@ const volatile __u64 config_wakeup_bytes = 0;	/* wake user space above this fill
 
 __u64 counters[PYREC_COUNTERS_NR];
 
-/* Hashes of (process, code object, fingerprint) that were sent; direct mapped. A slot taken over
- * by another one costs sending the first again, nothing else. */
-__u64 code_seen[PYREC_CODE_SEEN_SLOTS];
+/* Code objects that were sent. Direct mapped: a slot taken over by another one costs sending the
+ * first again, nothing else. */
+struct pyrec_code_seen code_seen[PYREC_CODE_SEEN_SLOTS];
 
 /* 2.7: which state each thread had at its latest sample; direct mapped by a tag of both. */
 __u64 thread_seen_tags[PYREC_THREAD_SEEN_SLOTS];
@@ -64,12 +64,15 @@ struct scratch {
 	struct user_regs regs;
 	struct walk walk;
 	__u64 process_tag;
+	__u32 samples_nr; /* of this CPU */
+	__u32 is_wary;	  /* look at each code object in full */
 	/*
-	 * Tags (code_tag()) of this CPU's previous sample, counted from the root: what is there
-	 * again was sent before. Saves the look-up in code_seen[], whose slots are far apart in
-	 * memory.
+	 * What code_seen[] has for the frames of this CPU's previous sample, counted from the root:
+	 * what is there again was sent before. Saves the look-up there, whose slots are far apart
+	 * in memory. The tags are those of when the process last had a new code object.
 	 */
-	__u64 previous_tags[PREVIOUS_FRAMES];
+	struct pyrec_code_seen previous[PREVIOUS_FRAMES];
+	__u64 code_tag; /* of code */
 	struct {
 		struct pyrec_code head;
 		__u8 tail[CODE_TAIL_BYTES_MAX];
@@ -122,6 +125,16 @@ struct {
 static inline void count(enum pyrec_counter counter)
 {
 	__sync_fetch_and_add(&counters[counter], 1);
+}
+
+/* For a number that is no greater: tells the verifier so where it is used, as walk_frame_at(). */
+static inline __attribute__((always_inline)) __u64 at_most(__u64 number, __u32 greatest)
+{
+	asm volatile("if %[number] <= %[greatest] goto +1\n"
+		     "%[number] = 0\n"
+		     : [number] "+r"(number)
+		     : [greatest] "i"(greatest));
+	return number;
 }
 
 static inline struct scratch *scratch_get(void)
@@ -375,35 +388,62 @@ static inline __u64 process_tag(const struct pyrec_identity *process)
 	return pyrec_mix64(hash + process->exec_id * 0x9e3779b97f4a7c15ULL);
 }
 
-static inline __u64 code_tag(const struct scratch *s, const struct pyrec_frame *frame)
+static inline __u64 code_tag(const struct scratch *s, __u64 address, __u32 fingerprint)
 {
-	__u64 hash = s->process_tag ^ frame->address;
+	__u64 hash = s->process_tag ^ address;
 
-	return pyrec_mix64(hash + (__u64)frame->fingerprint * 0x9e3779b97f4a7c15ULL) | 1;
+	return pyrec_mix64(hash + (__u64)fingerprint * 0x9e3779b97f4a7c15ULL) | 1;
 }
 
-static inline __u64 *code_slot(__u64 tag)
+static inline struct pyrec_code_seen *code_slot(__u64 tag)
 {
 	return &code_seen[tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1)];
 }
 
-/* Is the code object of @frame, the @at-th, known to user space? Else remember it for sending. */
-static inline void code_check(struct scratch *s, const struct pyrec_frame *frame, __u32 at)
+/* The whole fingerprint of @seen when it has this code object, 0 when it has not; @full: must be.
+ */
+static inline __u32 code_known(const struct pyrec_code_seen *seen, __u64 tag, __u32 full)
+{
+	return seen->tag == tag && (!full || seen->fingerprint == full) ? seen->fingerprint : 0;
+}
+
+/*
+ * The whole fingerprint of the @at-th frame's code object, of which @glance is what
+ * walk_fingerprint() saw. Is it known to user space? Else it is noted for sending.
+ *
+ * Without numbers that no other code object has, two of equal names in one place differ in what a
+ * glance does not see. So each is looked at in full while the process has new ones, then one of
+ * PYREC_CHECK_EVERY; for the others what was there the last time holds.
+ */
+static inline __u32 code_check(struct scratch *s, __u32 at, __u32 glance)
 {
 	struct walk *walk = &s->walk;
-	__u64 *previous = &s->previous_tags[(walk->nr - at) & (PREVIOUS_FRAMES - 1)];
-	__u64 tag = code_tag(s, frame);
+	struct pyrec_code_seen *previous = &s->previous[(walk->nr - at) & (PREVIOUS_FRAMES - 1)];
+	__u64 tag = code_tag(s, walk->facts.address, glance);
+	__u64 tag_now = tag + s->process.changes_nr;
+	struct pyrec_code_seen *slot;
+	__u32 full = 0;
+	__u32 known;
 
-	if (*previous == tag)
-		return;
-	if (*code_slot(tag) == tag) {
-		*previous = tag;
-		return;
+	if (walk->facts.version)
+		full = glance;
+	else if (s->is_wary || !((at ^ s->samples_nr) & (PYREC_CHECK_EVERY - 1)))
+		full = walk_full_fingerprint(walk, &s->layout);
+	known = code_known(previous, tag_now, full);
+	if (known)
+		return known;
+	slot = code_slot(tag);
+	known = code_known(slot, tag, full);
+	if (known) {
+		previous->tag = tag_now;
+		previous->fingerprint = known;
+		return known;
 	}
 	if (walk->misses_nr < PYREC_MISSES_MAX) {
 		walk->misses[walk->misses_nr] = at;
 		walk->misses_nr++;
 	}
+	return full ? full : walk_full_fingerprint(walk, &s->layout);
 }
 
 /* Fingerprint one frame; note it when its code object was not sent yet. Return: 1 at the end. */
@@ -412,6 +452,7 @@ static inline long code_step(struct scratch *s)
 	struct walk *walk = &s->walk;
 	__u32 at = walk->next_code;
 	struct pyrec_frame *frame;
+	__u32 glance;
 
 	if (at >= walk->nr || at >= PYREC_FRAMES_MAX)
 		return 1;
@@ -423,11 +464,26 @@ static inline long code_step(struct scratch *s)
 		frame->fingerprint = walk->facts_fingerprint; /* recursion: same as the last */
 		return 0;
 	}
-	frame->fingerprint = walk_fingerprint(walk, &s->layout, frame->address, 0);
+	glance = walk_fingerprint(walk, &s->layout, frame->address, 0);
+	frame->fingerprint = glance ? code_check(s, at, glance) : 0;
 	walk->facts_fingerprint = frame->fingerprint;
-	if (frame->fingerprint)
-		code_check(s, frame, at);
 	return 0;
+}
+
+/* Does the process still have new code objects? Versions with numbers for them need not know. */
+static inline void process_note_code(struct scratch *s)
+{
+	__u32 tgid = s->sample.head.process.tgid;
+	struct pyrec_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (!process)
+		return;
+	if (s->walk.misses_nr) {
+		process->quiet_nr = 0;
+		process->changes_nr++;
+	} else if (process->quiet_nr < PYREC_QUIET_SAMPLES) {
+		process->quiet_nr++;
+	}
 }
 
 /* Append a string's text to the code event. */
@@ -479,6 +535,8 @@ static inline long code_emit_step(struct scratch *s)
 	struct pyrec_frame *frame;
 	__u32 at = walk->next_miss;
 	__u32 bytes = 0;
+	struct pyrec_code_seen *slot;
+	__u32 glance;
 	__u32 index;
 	__u64 tag;
 
@@ -489,11 +547,13 @@ static inline long code_emit_step(struct scratch *s)
 	if (index >= PYREC_FRAMES_MAX)
 		return 1;
 	frame = &s->sample.tail.frames[index];
-	tag = code_tag(s, frame);
-	if (*code_slot(tag) == tag)
-		return 0; /* twice in this stack */
-	if (walk_fingerprint(walk, &s->layout, frame->address, 1) != frame->fingerprint)
+	glance = walk_fingerprint(walk, &s->layout, frame->address, 1);
+	if (!glance || walk_full_fingerprint(walk, &s->layout) != frame->fingerprint)
 		return 0;
+	tag = code_tag(s, frame->address, glance);
+	if (code_known(code_slot(tag), tag, frame->fingerprint))
+		return 0;  /* twice in this stack */
+	s->code_tag = tag; /* held in no register: Linux 6.1 forgets the bounds of spilled ones */
 	head->kind = PYREC_EVENT_CODE;
 	head->layout = s->process.layout;
 	head->process = s->sample.head.process;
@@ -510,13 +570,14 @@ static inline long code_emit_step(struct scratch *s)
 		head->qualname.bytes = 0;
 	bytes = code_add_text(s, &head->file, walk->facts.file, bytes, PYREC_CODE_FILE_CUT);
 	bytes = code_add_lines(s, walk->facts.lines, bytes);
-	if (bytes > CODE_TAIL_BYTES_MAX)
-		return 1;
-	if (bpf_ringbuf_output(&ring, &s->code, sizeof(*head) + bytes, BPF_RB_NO_WAKEUP)) {
+	if (bpf_ringbuf_output(&ring, &s->code, sizeof(*head) + at_most(bytes, CODE_TAIL_BYTES_MAX),
+			       BPF_RB_NO_WAKEUP)) {
 		count(PYREC_COUNT_CODE_RING_FULL);
 		return 1;
 	}
-	*code_slot(tag) = tag;
+	slot = code_slot(s->code_tag);
+	slot->tag = s->code_tag;
+	slot->fingerprint = head->fingerprint;
 	return 0;
 }
 
@@ -574,6 +635,7 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 	head->kernel_nr = 0;
 	head->stack_bytes = 0;
 	head->flags = 0;
+	s->samples_nr++;
 	s->tail_calls_nr = 0;
 	s->is_user_tick = (ctx->regs.cs & 3) == 3;
 	walk_init(&s->walk);
@@ -639,6 +701,7 @@ static inline void py_walk_begin(struct scratch *s)
 	if (!layout)
 		return;
 	s->layout = *layout;
+	s->is_wary = s->process.quiet_nr < PYREC_QUIET_SAMPLES;
 	if (s->layout.tstate_thread) {
 		thread_walk_begin(s);
 		return;
@@ -662,6 +725,8 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 		thread_remember(s);
 	if (frames_nr > PYREC_FRAMES_MAX)
 		frames_nr = PYREC_FRAMES_MAX;
+	if (frames_nr && (!s->layout.code_version || s->walk.misses_nr))
+		process_note_code(s);
 	head->frames_nr = frames_nr;
 	head->status = (__u16)s->walk.status;
 	head->layout = (__u16)s->process.layout;
@@ -771,6 +836,21 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
+/* A global function is verified once, by itself, and not again for each of its calls. */
+__attribute__((noinline)) int walk_step_alone(void)
+{
+	struct scratch *s = scratch_get();
+
+	return !s || walk_step(&s->walk, &s->layout, s->sample.tail.frames) ? 1 : 0;
+}
+
+__attribute__((noinline)) int code_step_alone(void)
+{
+	struct scratch *s = scratch_get();
+
+	return !s || code_step(s) ? 1 : 0;
+}
+
 SEC("perf_event")
 int on_walk(struct bpf_perf_event_data *ctx)
 {
@@ -779,10 +859,10 @@ int on_walk(struct bpf_perf_event_data *ctx)
 	if (!s)
 		return 0;
 	for (int i = 0; i < PYREC_FRAMES_PER_PROG; i++)
-		if (walk_step(&s->walk, &s->layout, s->sample.tail.frames))
+		if (walk_step_alone())
 			break;
 	for (int i = 0; i < PYREC_FRAMES_PER_PROG; i++)
-		if (code_step(s))
+		if (code_step_alone())
 			break;
 	s->tail_calls_nr++;
 	if (!s->walk.is_done && s->tail_calls_nr < PYREC_TAIL_CALLS_MAX)

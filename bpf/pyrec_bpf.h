@@ -26,8 +26,11 @@ enum {
 	PYREC_CODE_SEEN_SLOTS = 65536,	/* a power of two */
 	PYREC_NAME_BYTES_MAX = 1024, /* of each text that BPF copies; longer: user space reads it */
 	PYREC_LINES_BYTES_MAX = 16384,
-	PYREC_TEXT_HEAD_WORDS = 5,	   /* of a name in its fingerprint */
 	PYREC_ASYNC_NAME_BYTES_MAX = 1024, /* of an asyncio task's; longer ones are cut */
+	PYREC_TEXT_END_WORDS = 5,	   /* of each end of a text in its key */
+	/* Samples of a process without a code object unknown so far, until it counts as settled. */
+	PYREC_QUIET_SAMPLES = 200,
+	PYREC_CHECK_EVERY = 32, /* then one frame of so many is still looked at in full */
 	/*
 	 * Machine code of _PyEval_EvalFrameDefault behind the store to tstate->cframe during which
 	 * the new _PyCFrame may not be filled in (by disassembly: 3.11.7 0x22, 3.12.1 0x7a bytes).
@@ -144,6 +147,9 @@ struct pyrec_process {
 	/* struct pthread of musl: offset of the pointer to thread-specific data; 0: glibc. */
 	__u32 musl_specific;
 	__u32 unused;
+	__u32 quiet_nr; /* samples since one had an unknown code object; PYREC_QUIET_SAMPLES at most
+			 */
+	__u32 changes_nr; /* samples that had one */
 };
 
 enum pyrec_event_kind {
@@ -260,18 +266,11 @@ enum pyrec_counter {
 	PYREC_COUNTERS_NR,
 };
 
-/* What tells one code object from another that was made later at the same address. */
-struct pyrec_code_facts {
-	__u64 address;
-	__u64 name; /* PyObject pointers */
-	__u64 qualname;
-	__u64 file;
-	__u64 lines;
-	__u32 first_line;
-	__u32 version; /* co_version, unique in an interpreter since 3.12; 0: none */
-	/* Where version is 0: first bytes of the qualified name, 0 padded; the first word xor'd
-	 * with the name's length << 32. */
-	__u64 text[PYREC_TEXT_HEAD_WORDS];
+/* A code object that was sent; the skeletons of the BPF objects name its type. */
+struct pyrec_code_seen {
+	__u64 tag; /* hash of process, address and what walk_fingerprint() sees of it; 0: none */
+	__u32 fingerprint; /* of all of it, walk_full_fingerprint() */
+	__u32 unused;
 };
 
 /* Bytes of a PyUnicodeObject up to its state: no more is read, it may end a mapping. */
@@ -300,24 +299,65 @@ static inline __attribute__((always_inline)) __u64 pyrec_mix64(__u64 value)
 	return value;
 }
 
+/* What tells one code object from another that was made later at the same address. */
+struct pyrec_code_facts {
+	__u64 address;
+	__u64 name; /* PyObject pointers */
+	__u64 qualname;
+	__u64 file;
+	__u64 lines;
+	__u32 first_line;
+	__u32 version; /* co_version, unique in an interpreter since 3.12; 0: none */
+	/* Where version is 0, as pointers are used again too: */
+	__u64 text;    /* pyrec_text_key() of the name; 0: it was not there */
+	__u64 content; /* of file and line table; 0: not looked at, or not there */
+};
+
+static inline __attribute__((always_inline)) __u64 pyrec_fold(__u64 hash, __u64 word)
+{
+	return (hash ^ hash >> 29 ^ word) * 0x9e3779b97f4a7c15ULL;
+}
+
+/*
+ * What stands for the content of a string or bytes object: the interpreter's own hash of it where
+ * it has made one (PyASCIIObject.hash, PyBytesObject.ob_shash; -1: not yet), else its length, its
+ * first bytes and, where these are not all, its last ones; 0 padded. Never 0.
+ */
+static inline __attribute__((always_inline)) __u64
+pyrec_text_key(__u64 hash, __u64 bytes, const __u64 *head, const __u64 *tail)
+{
+	__u64 key = bytes;
+
+	if (hash != ~0ULL)
+		return pyrec_mix64(hash) | 1;
+	for (int i = 0; i < PYREC_TEXT_END_WORDS; i++)
+		key = pyrec_fold(key, head[i]);
+	if (bytes > PYREC_TEXT_END_WORDS * 8)
+		for (int i = 0; i < PYREC_TEXT_END_WORDS; i++)
+			key = pyrec_fold(key, tail[i]);
+	return key | 1;
+}
+
 /*
  * Never 0. BPF computes it for each frame, the recorder when it reads a code object itself. With a
- * version number only address, first line and that number count.
+ * version number only first line and that number count: of two with equal lines none are equal.
  */
 static inline __attribute__((always_inline)) __u32
 pyrec_code_fingerprint(const struct pyrec_code_facts *facts)
 {
-	const __u64 odd = 0x9e3779b97f4a7c15ULL;
-	__u64 hash = (facts->address ^ (__u64)facts->first_line << 44 ^ facts->version) * odd;
+	__u64 hash = pyrec_mix64(facts->address ^ (__u64)facts->first_line << 44);
 
-	if (!facts->version) {
-		hash = (hash ^ hash >> 29 ^ facts->name) * odd;
-		hash = (hash ^ hash >> 29 ^ facts->qualname) * odd;
-		hash = (hash ^ hash >> 29 ^ facts->file) * odd;
-		hash = (hash ^ hash >> 29 ^ facts->lines) * odd;
-		for (int i = 0; i < PYREC_TEXT_HEAD_WORDS; i++)
-			hash = (hash ^ hash >> 29 ^ facts->text[i]) * odd;
+	if (facts->version) {
+		__u32 fingerprint = (__u32)(hash >> 32) ^ facts->version;
+
+		return fingerprint ? fingerprint : 1;
 	}
+	hash = pyrec_fold(hash, facts->name);
+	hash = pyrec_fold(hash, facts->qualname);
+	hash = pyrec_fold(hash, facts->file);
+	hash = pyrec_fold(hash, facts->lines);
+	hash = pyrec_fold(hash, facts->text);
+	hash = pyrec_fold(hash, facts->content);
 	return (__u32)(pyrec_mix64(hash) >> 32) | 1;
 }
 

@@ -53,7 +53,10 @@ void text_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr, uint3
 		uint32_t c = 0;
 
 		memcpy(&c, bytes + at, unit);
-		utf8_append(out, c);
+		if (c >= 0xdc80 && c < 0xdd00)
+			strbuf_append_char(out, (char)(c & 0xff));
+		else
+			utf8_append(out, c);
 	}
 }
 
@@ -76,8 +79,8 @@ static uint32_t half_at(const uint8_t *bytes, uint16_t offset)
 /* Place of a string's data. */
 struct text_place {
 	uint64_t address;
-	uint64_t length; /* in code points; 2.7: in bytes */
 	uint64_t bytes;
+	uint64_t hash; /* the interpreter's own; UINT64_MAX: none made */
 	uint32_t unit; /* as in struct pyrec_text */
 	bool is_compact;
 };
@@ -93,9 +96,12 @@ static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout 
 	if (error)
 		return error;
 	length = word_at(head, layout->unicode_length);
+	ret->hash = word_at(head, layout->unicode_length + 8);
 	if (layout->has_byte_names) {
-		*ret = (struct text_place){unicode + layout->unicode_ascii, length, length,
-					   PYREC_TEXT_IS_BYTES, true};
+		ret->address = unicode + layout->unicode_ascii;
+		ret->bytes = length;
+		ret->unit = PYREC_TEXT_IS_BYTES;
+		ret->is_compact = true;
 		return length > TEXT_BYTES_MAX ? -EFAULT : 0;
 	}
 	state = pyrec_unicode_state(layout, half_at(head, layout->unicode_state));
@@ -104,7 +110,6 @@ static int text_find(uint32_t tgid, uint64_t unicode, const struct pyrec_layout 
 		return -EFAULT;
 	if (length > TEXT_BYTES_MAX / ret->unit)
 		return -EFAULT;
-	ret->length = length;
 	ret->bytes = length * ret->unit;
 	ret->is_compact = state & 1 << 3;
 	if (ret->is_compact) {
@@ -159,13 +164,74 @@ static int lines_read(uint32_t tgid, uint64_t object, const struct pyrec_layout 
 	return remote_append(tgid, object + layout->bytes_data, nr, ret);
 }
 
-/* As walk_fingerprint() of bpf/py_walk.h. */
+/* As walk_text_key() of bpf/py_walk.h: 0 when it cannot be read. */
+static uint64_t place_key(uint32_t tgid, const struct text_place *place)
+{
+	__u64 head[PYREC_TEXT_END_WORDS] = {0};
+	__u64 tail[PYREC_TEXT_END_WORDS] = {0};
+	const uint64_t nr = place->bytes < sizeof(head) ? place->bytes : sizeof(head);
+
+	if (place->hash == UINT64_MAX) {
+		if (nr && remote_read(tgid, place->address, head, nr))
+			return 0;
+		if (place->bytes > nr &&
+		    remote_read(tgid, place->address + place->bytes - sizeof(tail), tail,
+				sizeof(tail)))
+			return 0;
+	}
+	return pyrec_text_key(place->hash, place->bytes, head, tail);
+}
+
+static uint64_t text_key(uint32_t tgid, uint64_t unicode, const struct pyrec_layout *layout,
+			 struct text_place *place)
+{
+	if (text_find(tgid, unicode, layout, place))
+		return 0;
+	if (!place->is_compact)
+		place->bytes = 0;
+	return place_key(tgid, place);
+}
+
+/* As walk_name_key(). */
+static uint64_t name_key(uint32_t tgid, const struct pyrec_code_facts *facts,
+			 const struct pyrec_layout *layout)
+{
+	struct text_place place;
+	uint64_t hash;
+	uint64_t key;
+
+	if (!layout->code_qualname)
+		return text_key(tgid, facts->name, layout, &place);
+	key = text_key(tgid, facts->qualname, layout, &place);
+	if (key && place.bytes > PYREC_TEXT_END_WORDS * 8 &&
+	    !remote_read(tgid, facts->name + layout->unicode_length + 8, &hash, sizeof(hash)))
+		key = pyrec_fold(key, hash) | 1;
+	return key;
+}
+
+/* As walk_full_fingerprint(). */
+static uint64_t content_key(uint32_t tgid, const struct pyrec_code_facts *facts,
+			    const struct pyrec_layout *layout)
+{
+	struct text_place place;
+	const uint64_t file = text_key(tgid, facts->file, layout, &place);
+	uint64_t head[2]; /* ob_size, ob_shash */
+	uint64_t lines;
+
+	if (!file || remote_read(tgid, facts->lines + layout->bytes_size, head, sizeof(head)))
+		return 0;
+	lines = place_key(tgid, &(struct text_place){.address = facts->lines + layout->bytes_data,
+						     .bytes = head[0],
+						     .hash = head[1]});
+	return lines ? pyrec_fold(file, lines) | 1 : 0;
+}
+
+/* As walk_fingerprint() and walk_full_fingerprint() of bpf/py_walk.h. */
 static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout *layout,
 		      struct pyrec_code_facts *ret)
 {
 	struct pyrec_code_facts facts = {.address = address};
 	uint8_t head[PYREC_CODE_HEAD_BYTES] = {0};
-	struct text_place place;
 	/* The line table's is the last field that is read. */
 	int error = remote_read(tgid, address, head, layout->code_lines + 8U);
 
@@ -178,18 +244,23 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 	facts.first_line = half_at(head, layout->code_first_line);
 	facts.version = layout->code_version ? half_at(head, layout->code_version) : 0;
 	if (!facts.version) {
-		error = text_find(tgid, facts.qualname ? facts.qualname : facts.name, layout,
-				  &place);
-		if (!error && place.is_compact && place.bytes)
-			error = remote_read(tgid, place.address, facts.text,
-					    place.bytes < sizeof(facts.text) ? place.bytes
-									     : sizeof(facts.text));
-		if (error)
-			return error;
-		facts.text[0] ^= place.length << 32;
+		facts.text = name_key(tgid, &facts, layout);
+		facts.content = content_key(tgid, &facts, layout);
 	}
 	*ret = facts;
 	return 0;
+}
+
+/* Is @fingerprint that of @facts, or of so much of it as was in memory when BPF looked? */
+static bool facts_agree(struct pyrec_code_facts facts, uint32_t fingerprint)
+{
+	if (pyrec_code_fingerprint(&facts) == fingerprint)
+		return true;
+	facts.content = 0;
+	if (pyrec_code_fingerprint(&facts) == fingerprint)
+		return true;
+	facts.text = 0;
+	return pyrec_code_fingerprint(&facts) == fingerprint;
 }
 
 static int parts_read(uint32_t tgid, const struct pyrec_code_facts *facts,
@@ -217,12 +288,12 @@ int code_read(uint32_t tgid, uint64_t address, uint32_t fingerprint,
 
 	if (error)
 		return error;
-	if (pyrec_code_fingerprint(&facts) != fingerprint)
+	if (!facts_agree(facts, fingerprint))
 		return -ESTALE;
 	error = parts_read(tgid, &facts, layout, wanted, ret);
 	if (!error)
 		error = facts_read(tgid, address, layout, &facts);
 	if (error)
 		return error;
-	return pyrec_code_fingerprint(&facts) == fingerprint ? 0 : -ESTALE;
+	return facts_agree(facts, fingerprint) ? 0 : -ESTALE;
 }

@@ -9,7 +9,10 @@
 #include "bpf/pyrec_bpf.h"
 #include "common/strbuf.h"
 
-/* Text is UTF-8 (lone surrogates as the three bytes of their code point). */
+/*
+ * Text is UTF-8. U+DC80 to U+DCFF, by which CPython stands for bytes of a path that are no UTF-8
+ * (PEP 383), are those bytes again; other lone surrogates are the three bytes of their code point.
+ */
 struct code_texts {
 	int32_t first_line;
 	struct strbuf name;

@@ -9,6 +9,7 @@ where a gap is declared or above the leaf.
 
 import os
 import re
+import unicodedata
 
 FILLERS = re.compile(
     r"^(python\d?(\.\d+)?([dmt]|-dbg)?|libpython\d[\d.]*[dmt]?\.so.*|libc\.so(\.6)?|libm\.so\.6"
@@ -32,11 +33,37 @@ def is_filler(frame, program=""):
     return bool(FILLERS.match(name)) or "/lib-dynload/" in frame.dso
 
 
+def name_bytes(text):
+    """A name of Python as the file holds it (pyrec.data(5), Conventions)."""
+    parts = re.findall("[\udc80-\udcff]+|[^\udc80-\udcff]+", text)
+    return b"".join(
+        part.encode("utf-8", "surrogateescape" if "\udc80" <= part[0] <= "\udcff" else "surrogatepass")
+        for part in parts
+    )
+
+
+def escaped(text):
+    """A name as it is printed: what could drive a terminal or mislead its reader is spelt out."""
+    shown = ""
+    for char in name_bytes(text).decode("utf-8", "backslashreplace"):
+        if unicodedata.category(char) not in ("Cc", "Cf", "Zl", "Zp"):
+            shown += char
+        else:
+            shown += f"\\x{ord(char):02x}" if char < "\x80" else f"\\u{{{ord(char):x}}}"
+    return shown
+
+
+def script_name(name):
+    """co_qualname as the perf-script grammar spells it."""
+    return re.sub(r"[(); \"']|->", "_", escaped(name))
+
+
 def script_file(file):
     """co_filename as the perf-script grammar spells it: no blanks, nothing like [kernel]."""
+    file = escaped(file)
     if file.startswith("<"):
         return re.sub(r"[<> ]", "_", file)
-    return file.replace(" ", "%20")
+    return re.sub(r"^\[", "_", file).replace(" ", "%20")
 
 
 def is_declared(frame, declared):
@@ -44,7 +71,7 @@ def is_declared(frame, declared):
         names_agree = frame.name == declared["native"]
         return frame.kind == "n" and names_agree and script_file(declared["object"]) in frame.dso
     lines = declared["lines"] or [0]
-    names_agree = frame.kind == "p" and frame.name == declared["python"]
+    names_agree = frame.kind == "p" and frame.name == script_name(declared["python"])
     columns_agree = "position" not in declared or frame.position == tuple(declared["position"])
     is_place = frame.dso == script_file(declared["file"]) and frame.line in lines and columns_agree
     return names_agree and is_place

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <linux/types.h>
 
+#include "bpf/pyrec_bpf.h"
 #include "bpf/pyrec_legacy.skel.h"
 #include "bpf/pyrec_loop.skel.h"
 

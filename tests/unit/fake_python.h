@@ -25,6 +25,9 @@ static inline long read_user(void *to, __u32 nr, __u64 from)
 /* Room behind every object, for reads of a whole head. */
 enum { FAKE_OBJECT_BYTES = 256 };
 
+/* Behind the length of strings and bytes objects: no hash made yet. */
+#define FAKE_NO_HASH UINT64_MAX
+
 enum fake_text_form { FAKE_ASCII, FAKE_COMPACT, FAKE_NOT_COMPACT };
 
 static inline void *fake_object(size_t nr)
@@ -58,6 +61,7 @@ static inline void *fake_unicode(const struct pyrec_layout *layout, enum fake_te
 	const uint32_t state = 1 | kind << (2 + layout->unicode_kind);
 
 	fake_set(object, layout->unicode_length, length);
+	fake_set(object, layout->unicode_length + 8, FAKE_NO_HASH);
 	fake_set_half(object, layout->unicode_state, state);
 	if (form == FAKE_NOT_COMPACT)
 		fake_set(object, layout->unicode_compact, (uint64_t)(uintptr_t)points);
@@ -78,6 +82,7 @@ static inline void *fake_bytes(const struct pyrec_layout *layout, const void *by
 	char *object = fake_object(nr);
 
 	fake_set(object, layout->bytes_size, nr);
+	fake_set(object, layout->bytes_size + 8, FAKE_NO_HASH);
 	memcpy(object + layout->bytes_data, bytes, nr);
 	return object;
 }
@@ -117,6 +122,16 @@ static inline uint32_t fake_code_fingerprint(const struct pyrec_layout *layout,
 	struct walk walk = {0};
 
 	return walk_fingerprint(&walk, layout, fake_code_address(code), 1);
+}
+
+/** With file and line table, as BPF sees a code object in a process that still makes new ones. */
+static inline uint32_t fake_code_full_fingerprint(const struct pyrec_layout *layout,
+						  const struct fake_code *code)
+{
+	struct walk walk = {0};
+
+	(void)walk_fingerprint(&walk, layout, fake_code_address(code), 1);
+	return walk_full_fingerprint(&walk, layout);
 }
 
 static inline void fake_code_free(struct fake_code *code)

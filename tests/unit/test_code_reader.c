@@ -3,6 +3,7 @@
 #include <iconv.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 enum {
 	ALL = PYREC_CODE_NAME_CUT | PYREC_CODE_QUALNAME_CUT | PYREC_CODE_FILE_CUT |
 	      PYREC_CODE_LINES_CUT,
+	VERSION_3_10 = 0x030a0df0,
 	VERSION_3_11 = 0x030b07f0,
 	VERSION_3_12 = 0x030c01f0,
 	VERSION_3_14T = 0x030e0af0, /* free-threaded */
@@ -60,7 +62,7 @@ static int code_read_self(const struct pyrec_layout *layout, const struct fake_c
 
 /* ---- Text ---- */
 
-/* Every code point, against iconv; lone surrogates, which it refuses, as their three bytes. */
+/* Every code point, against iconv, which refuses lone surrogates. */
 static void test_utf8_of_all(void **state)
 {
 	iconv_t converter = iconv_open("UTF-8", "UCS-4LE");
@@ -100,6 +102,7 @@ static const struct text_row text_rows[] = {
      "a",
      4},								/* UCS-2 */
     {"\x00\xd8\x78\x00\xff\xdf", 6, 2, "\xed\xa0\x80x\xed\xbf\xbf", 7}, /* lone surrogates */
+    {"\x80\xdc\xff\xdc\x7f\xdc", 6, 2, "\x80\xff\xed\xb1\xbf", 5}, /* of surrogateescape; not */
     {"\x40\xf6\x01\x00\x0d\x54\x00\x00", 8, 4, "\xf0\x9f\x99\x80\xe5\x90\x8d", 7}, /* UCS-4 */
     {"", 0, 1, "", 0},
 };
@@ -287,6 +290,93 @@ static void test_stale(void **state)
 	}
 }
 
+/* A long text: its ends are looked at. */
+static const char long_path[] = "/srv/0123456789012345678901234567890123456789/"
+				"0123456789012345678901234567890123456789.py";
+
+static int read_with(const struct pyrec_layout *layout, const struct fake_code *code,
+		     uint32_t fingerprint)
+{
+	struct code_texts texts = {0};
+	int error = code_read((uint32_t)getpid(), fake_code_address(code), fingerprint, layout, ALL,
+			      &texts);
+
+	code_texts_deinit(&texts);
+	return error;
+}
+
+/* Everything is where it was, one byte of one text is another. Texts have no hash, or have one. */
+static void one_byte_is_stale(uint32_t version_hex, bool has_hash)
+{
+	const struct pyrec_layout layout = layout_of(version_hex);
+	struct fake_code code = code_make(&layout);
+	char *name = layout.code_qualname ? code.qualname : code.name;
+	uint32_t fingerprint;
+
+	free(code.file);
+	code.file = fake_ascii(&layout, long_path);
+	fake_code_write(&layout, &code);
+	char *const places[] = {
+	    has_hash ? name + layout.unicode_length + 8 : name + layout.unicode_ascii,
+	    has_hash ? (char *)code.file + layout.unicode_length + 8
+		     : (char *)code.file + layout.unicode_ascii + strlen(long_path) - 1,
+	    has_hash ? (char *)code.lines + layout.bytes_size + 8
+		     : (char *)code.lines + layout.bytes_data + 4,
+	};
+
+	for (size_t i = 0; has_hash && i < array_size(places); i++)
+		memset(places[i], 0x5a, 8);
+	fingerprint = fake_code_full_fingerprint(&layout, &code);
+	assert_int_equal(read_with(&layout, &code, fingerprint), 0);
+	for (size_t i = 0; i < array_size(places); i++) {
+		*places[i] ^= 1;
+		assert_int_equal(read_with(&layout, &code, fingerprint), -ESTALE);
+		*places[i] ^= 1;
+	}
+	fake_code_free(&code);
+}
+
+static void test_stale_by_one_byte(void **state)
+{
+	(void)state;
+	one_byte_is_stale(VERSION_3_10, false);
+	one_byte_is_stale(VERSION_3_10, true);
+	one_byte_is_stale(VERSION_3_11, false);
+	one_byte_is_stale(VERSION_3_11, true);
+}
+
+/* What BPF could not read was not in memory then; now it is. */
+static void test_absent_then_present(void **state)
+{
+	const struct pyrec_layout layout = layout_of(VERSION_3_11);
+	struct fake_code code = code_make(&layout);
+	struct walk walk = {0};
+
+	(void)state;
+	assert_int_equal(read_with(&layout, &code, fake_code_fingerprint(&layout, &code)), 0);
+	(void)walk_fingerprint(&walk, &layout, fake_code_address(&code), 1);
+	walk.facts.text = 0;
+	assert_int_equal(read_with(&layout, &code, pyrec_code_fingerprint(&walk.facts)), 0);
+	walk.facts.name++;
+	assert_int_equal(read_with(&layout, &code, pyrec_code_fingerprint(&walk.facts)), -ESTALE);
+	fake_code_free(&code);
+}
+
+/* Numbers are never the same: neither are the fingerprints of two objects in one place. */
+static void test_versions_are_told_apart(void **state)
+{
+	struct pyrec_code_facts facts = {.address = 0x7f0012345670, .first_line = 7};
+	struct pyrec_code_facts other = facts;
+
+	(void)state;
+	for (uint32_t i = 1; i < 1 << 20; i++) {
+		facts.version = i;
+		other.version = i * 4095;
+		assert_int_equal(pyrec_code_fingerprint(&facts) == pyrec_code_fingerprint(&other),
+				 facts.version == other.version);
+	}
+}
+
 static void damaged_length_is_refused(uint64_t length, uint32_t unit)
 {
 	const struct pyrec_layout layout = layout_of(VERSION_3_12);
@@ -376,13 +466,22 @@ static void test_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_utf8_of_all),	  cmocka_unit_test(test_utf8_rows),
-	    cmocka_unit_test(test_byte_names),	  cmocka_unit_test(test_utf8_damaged),
-	    cmocka_unit_test(test_ascii),	  cmocka_unit_test(test_kinds),
-	    cmocka_unit_test(test_long),	  cmocka_unit_test(test_only_wanted),
-	    cmocka_unit_test(test_stale),	  cmocka_unit_test(test_damaged_text),
-	    cmocka_unit_test(test_damaged_lines), cmocka_unit_test(test_unreadable),
+	    cmocka_unit_test(test_utf8_of_all),
+	    cmocka_unit_test(test_utf8_rows),
+	    cmocka_unit_test(test_byte_names),
+	    cmocka_unit_test(test_utf8_damaged),
+	    cmocka_unit_test(test_ascii),
+	    cmocka_unit_test(test_kinds),
+	    cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_only_wanted),
+	    cmocka_unit_test(test_stale),
+	    cmocka_unit_test(test_damaged_text),
+	    cmocka_unit_test(test_damaged_lines),
+	    cmocka_unit_test(test_unreadable),
 	    cmocka_unit_test(test_gone),
+	    cmocka_unit_test(test_stale_by_one_byte),
+	    cmocka_unit_test(test_absent_then_present),
+	    cmocka_unit_test(test_versions_are_told_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
