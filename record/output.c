@@ -6,7 +6,11 @@
 #include <time.h>
 
 /* Room for a code object's three texts beside its line table in one record. */
-enum { LINES_BYTES_PER_RECORD = 32768, TEXT_BYTES_MAX = 10000 };
+enum {
+	LINES_BYTES_PER_RECORD = 32768,
+	CODE_FIXED_BYTES = 128, /* at the most, of a record of a code object beside its texts */
+	TEXT_BYTES_SURE = 9000, /* each text has this room, whatever the others are */
+};
 
 static const struct record_layout layout = {
     .sample_type = PYREC_SAMPLE_TYPE,
@@ -76,28 +80,44 @@ int output_payload(struct output *output, const struct payload *payload,
 	return output_encoded(output, payload_encode(&output->bytes, payload, frames));
 }
 
-/* Texts that no record could hold are cut and so marked; real ones are far shorter. */
-static void text_fit(uint32_t *nr, uint8_t *flags, uint8_t missing)
+/* A text takes from @room what it needs; one that no record could hold is cut and so marked. */
+static void text_fit(uint32_t *nr, uint32_t *room, uint8_t *flags, uint8_t missing)
 {
-	if (*nr <= TEXT_BYTES_MAX)
-		return;
-	*nr = TEXT_BYTES_MAX;
-	*flags |= missing;
+	const uint32_t more = *nr > TEXT_BYTES_SURE ? *nr - TEXT_BYTES_SURE : 0;
+
+	if (more <= *room) {
+		*room -= more;
+	} else {
+		*nr = TEXT_BYTES_SURE;
+		*flags |= missing;
+	}
+}
+
+/* What is shown of a code object comes first: the name that its version has, then the file. */
+static void code_fit(struct payload_code *code)
+{
+	uint32_t room = PERF_RECORD_BYTES_MAX - CODE_FIXED_BYTES - 3 * TEXT_BYTES_SURE;
+
+	text_fit(&code->qualname_nr, &room, &code->flags, CODE_QUALNAME_MISSING);
+	if (code->flags & CODE_QUALNAME_MISSING)
+		text_fit(&code->name_nr, &room, &code->flags, CODE_NAME_MISSING);
+	text_fit(&code->file_nr, &room, &code->flags, CODE_FILE_MISSING);
+	if (!(code->flags & CODE_QUALNAME_MISSING))
+		text_fit(&code->name_nr, &room, &code->flags, CODE_NAME_MISSING);
+	if (code->lines_nr > room)
+		code->lines_nr = room;
 }
 
 int output_code(struct output *output, const struct payload_code *code)
 {
 	struct payload first = {.kind = PAYLOAD_CODE, .code = *code};
-	struct payload_code *texts = &first.code;
 	int error;
 
-	if (texts->lines_nr > LINES_BYTES_PER_RECORD)
-		texts->lines_nr = LINES_BYTES_PER_RECORD;
-	text_fit(&texts->file_nr, &texts->flags, CODE_FILE_MISSING);
-	text_fit(&texts->qualname_nr, &texts->flags, CODE_QUALNAME_MISSING);
-	text_fit(&texts->name_nr, &texts->flags, CODE_NAME_MISSING);
+	if (first.code.lines_nr > LINES_BYTES_PER_RECORD)
+		first.code.lines_nr = LINES_BYTES_PER_RECORD;
+	code_fit(&first.code);
 	error = output_payload(output, &first, NULL);
-	for (uint32_t at = texts->lines_nr; !error && at < code->lines_nr;) {
+	for (uint32_t at = first.code.lines_nr; !error && at < code->lines_nr;) {
 		struct payload more = {.kind = PAYLOAD_CODE_LINES};
 		uint32_t left = code->lines_nr - at;
 

@@ -31,6 +31,12 @@ def any_python(request):
     return find_python(request.param)
 
 
+@pytest.fixture(params=[m for m in HEAP_FRAME_MINORS if m != "2.7"] + MINORS + ["system"])
+def python3(request):
+    """As any_python, for targets in the language of Python 3."""
+    return find_python(request.param)
+
+
 @pytest.fixture(params=["2.7", "3.8"] + MINORS + ["system"])
 def work_python(request):
     """Of those before 3.11 one of each kind, for tests that take long."""

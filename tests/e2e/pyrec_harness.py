@@ -222,6 +222,8 @@ HEADER = re.compile(
     r"^(?P<comm>\S.*?)\s+(?P<pid>-?\d+)/(?P<tid>-?\d+)\s+(?:\[(?P<cpu>\d+)\]\s+)?"
     r"(?P<s>\d+)\.(?P<us>\d{6}):\s+(?P<period>\d+)\s+(?P<event>\S+?):\s*$"
 )
+# Names of Python have no blanks there, their files no blanks but any bracket.
+PYTHON_FRAME = re.compile(r"^\s+(?P<ip>[0-9a-f]+) (?P<symbol>py::\S*) \((?P<dso>\S*)\)$")
 FRAME = re.compile(r"^\s+(?P<ip>[0-9a-f]+) (?P<symbol>.*) \((?P<dso>[^()]*(?:\([^()]*\))?)\)$")
 # --lines: FILE:LINE or FILE:?; --columns: FILE:LINE:COLUMN-END, FILE:LINE:COLUMN-ENDLINE:END
 PLACE = re.compile(r"^(.*?)(?::(\d+|\?)(?::(\d+)(?:-(?:(\d+):)?(\d+))?)?)?$")
@@ -229,7 +231,7 @@ KERNEL_BEGIN = 0xFFFF800000000000
 
 
 def parse_frame(line):
-    match = FRAME.match(line)
+    match = PYTHON_FRAME.match(line) or FRAME.match(line)
     assert match, f"no frame of the perf-script grammar: {line!r}"
     symbol, dso, ip = match["symbol"], match["dso"], int(match["ip"], 16)
     if symbol.startswith("py::"):

@@ -48,9 +48,9 @@ def judge(kind, samples):
     return seen_nr, flagged_nr, wrong
 
 
-def test_no_name_of_another(any_python, workdir):
+def test_no_name_of_another(python3, workdir):
     path = f"{workdir}/dying.data"
-    target = run_target(any_python, "dying_code.py", SECONDS)
+    target = run_target(python3, "dying_code.py", SECONDS)
     kinds = documents(record_command(path, target, "-F", FREQUENCY).stdout)
     samples = [s for s in script(path) if s.tid == kinds[0]["tid"]]
     failures = []

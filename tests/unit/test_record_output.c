@@ -146,6 +146,48 @@ static void test_long_texts(void **state)
 	recording_end(&recording);
 }
 
+/* 10,000 characters of 4 bytes: the name that is shown and the file are whole, and the line table.
+ */
+static void name_of_10000_is_whole(uint8_t flags, uint8_t cut)
+{
+	enum { NAME_NR = 40000, FILE_NR = 10000, LINES_NR = 20000 };
+	auto_free char *text = malloc(NAME_NR);
+	auto_free uint8_t *lines = lines_make(LINES_NR);
+	const struct payload_code code = {.flags = flags,
+					  .name = text,
+					  .name_nr = NAME_NR,
+					  .qualname = text,
+					  .qualname_nr = flags ? 0 : NAME_NR,
+					  .file = text,
+					  .file_nr = FILE_NR,
+					  .lines = lines,
+					  .lines_nr = LINES_NR,
+					  .lines_total = LINES_NR};
+	const struct payload_code *back;
+	struct recording recording;
+	size_t lines_nr = 0;
+
+	memset(text, 'n', NAME_NR);
+	recording_begin(&recording);
+	assert_int_equal(output_code(&recording.output, &code), 0);
+	assert_int_equal(recording.output.dropped_nr, 0);
+	assert_int_equal(recording_read(&recording), 2);
+	back = &recording.records.items[0].payload.code;
+	assert_int_equal(back->flags, flags | cut);
+	assert_int_equal(flags ? back->name_nr : back->qualname_nr, NAME_NR);
+	assert_int_equal(back->file_nr, FILE_NR);
+	lines_nr = back->lines_nr + recording.records.items[1].payload.code_lines.nr;
+	assert_int_equal(lines_nr, LINES_NR);
+	recording_end(&recording);
+}
+
+static void test_names_of_10000(void **state)
+{
+	(void)state;
+	name_of_10000_is_whole(0, CODE_NAME_MISSING);
+	name_of_10000_is_whole(CODE_QUALNAME_MISSING, 0);
+}
+
 /* ---- Records ---- */
 
 /* As the kernel's ring has it; only the id in the trailer is made the file's own. */
@@ -318,11 +360,11 @@ static void test_clock(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_line_tables),	   cmocka_unit_test(test_huge_texts),
-	    cmocka_unit_test(test_long_texts),	   cmocka_unit_test(test_kernel_record),
-	    cmocka_unit_test(test_finished_round), cmocka_unit_test(test_too_big),
-	    cmocka_unit_test(test_unknown_type),   cmocka_unit_test(test_file_limit),
-	    cmocka_unit_test(test_clock),
+	    cmocka_unit_test(test_line_tables),	  cmocka_unit_test(test_huge_texts),
+	    cmocka_unit_test(test_long_texts),	  cmocka_unit_test(test_names_of_10000),
+	    cmocka_unit_test(test_kernel_record), cmocka_unit_test(test_finished_round),
+	    cmocka_unit_test(test_too_big),	  cmocka_unit_test(test_unknown_type),
+	    cmocka_unit_test(test_file_limit),	  cmocka_unit_test(test_clock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
