@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/hash.h"
 #include "common/log.h"
@@ -385,16 +386,33 @@ static void process_fork(struct processes *processes, const struct process *pare
 	child->layout = parent->layout;
 	child->has_async = parent->has_async;
 	child->is_ending = false;
-	if (process_stat_read(tgid, &status) == 0 &&
+	child->start_ticks = process_stat_read(tgid, &status) ? 0 : status.start_ticks;
+	if (child->start_ticks &&
 	    sampler_get_process(processes->sampler, parent->tgid, &entry) == 0 &&
 	    (status.start_stack == 0 ||
 	     (entry.start_code == status.start_code && entry.start_stack == status.start_stack))) {
-		child->start_ticks = status.start_ticks;
 		entry.start_ticks = status.start_ticks;
 		entry.is_bound = 0;
 		(void)!sampler_add_process(processes->sampler, tgid, &entry);
 	}
 	processes->counts.python_nr += child->layout >= 0;
+}
+
+/* Did the process that was found under its number begin at @time_ns? Else the number was used
+ * again. */
+static bool process_began_at(const struct processes *processes, const struct process *process,
+			     uint64_t time_ns)
+{
+	const uint64_t tick_ns = 10000000; /* USER_HZ is 100 */
+	const int64_t age_ns = (int64_t)(output_now_ns(processes->options.output) - time_ns);
+	struct timespec now; /* of the clock that stat(5) tells starts by */
+	int64_t later_ns;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	later_ns = age_ns - ((int64_t)now.tv_sec * 1000000000 + now.tv_nsec -
+			     (int64_t)(process->start_ticks * tick_ns));
+	return process->start_ticks && later_ns > -2 * (int64_t)tick_ns &&
+	       later_ns < 2 * (int64_t)tick_ns;
 }
 
 /* What the fork left open: a new process has the cgroup that it was put into, both have numbers. */
@@ -405,7 +423,8 @@ static void fork_emit_place(struct processes *processes, const struct record_tas
 	if (!process)
 		return;
 	if (task->pid != task->parent_pid)
-		process->is_nested = process_emit_place(processes->options.output, task->pid,
+		process->is_nested = process_began_at(processes, process, task->time_ns) &&
+				     process_emit_place(processes->options.output, task->pid,
 							task->time_ns);
 	else if (process->is_nested)
 		thread_emit_place(processes->options.output, task->pid, task->tid, task->time_ns);

@@ -496,19 +496,25 @@ static void test_mmap(void **state)
 	bench_end(&bench);
 }
 
-static void task_send(struct bench *bench, uint32_t type, pid_t pid, pid_t parent)
+static void task_send_at(struct bench *bench, uint32_t type, pid_t pid, pid_t parent,
+			 uint64_t time_ns)
 {
 	const struct record record = {
 	    .type = type,
-	    .id = {.pid = (uint32_t)parent, .time_ns = when(bench, true)},
+	    .id = {.pid = (uint32_t)parent, .time_ns = time_ns},
 	    .task = {.pid = (uint32_t)pid,
 		     .tid = (uint32_t)pid,
 		     .parent_pid = (uint32_t)parent,
 		     .parent_tid = (uint32_t)parent,
-		     .time_ns = when(bench, true)},
+		     .time_ns = time_ns},
 	};
 
 	record_send(bench, &record);
+}
+
+static void task_send(struct bench *bench, uint32_t type, pid_t pid, pid_t parent)
+{
+	task_send_at(bench, type, pid, parent, when(bench, true));
 }
 
 /* What a target forks is recorded too, also before it is anything. */
@@ -530,6 +536,52 @@ static void test_fork(void **state)
 	assert_int_equal(bench.sampler.entries_nr, 1);
 	assert_int_equal(processes_get_counts(bench.processes).python_nr, 2);
 	bench_end(&bench);
+}
+
+/* CLOCK_MONOTONIC at which a process began, to the tick, by its age. */
+static uint64_t start_of(pid_t pid)
+{
+	struct timespec boot, now;
+	struct proc_stat status;
+
+	assert_int_equal(proc_stat_read((uint32_t)pid, &status), 0);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return status.start_ticks * 10000000 -
+	       (uint64_t)((boot.tv_sec - now.tv_sec) * 1000000000 + boot.tv_nsec - now.tv_nsec);
+}
+
+/* Whose fork is read late may be gone, and its number another one's, who is somewhere else. */
+static void test_place_of_fork(void **state)
+{
+	(void)state;
+	for (int is_late = 0; is_late < 2; is_late++) {
+		const struct processes_options options = {.only_targets = true};
+		struct bench bench;
+		uint64_t forked_ns;
+		uint32_t found_nr = 0;
+		pid_t forked;
+
+		bench_begin(&bench, &options);
+		python_start(&bench, VERSION);
+		scan_target(&bench, bench.child);
+		forked = child_start(NULL);
+		forked_ns = start_of(forked) - (is_late ? 100000000 : 0);
+		task_send_at(&bench, PERF_RECORD_FORK, forked, bench.child, forked_ns);
+		recording_read(&bench.recording);
+		for (size_t i = 0; i < bench.recording.records.nr; i++) {
+			const struct payload *told = &bench.recording.records.items[i].payload;
+
+			if (told->kind != PAYLOAD_TASK || told->task.pid != (uint32_t)forked)
+				continue;
+			assert_true(told->task.time_ns == forked_ns);
+			assert_int_equal(told->task.numbers[0], forked);
+			found_nr++;
+		}
+		assert_int_equal(found_nr, !is_late);
+		child_end(forked);
+		bench_end(&bench);
+	}
 }
 
 static void test_exit(void **state)
@@ -597,12 +649,12 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_python),  cmocka_unit_test(test_unsupported),
-	    cmocka_unit_test(test_native),  cmocka_unit_test(test_not_a_target),
-	    cmocka_unit_test(test_two),	    cmocka_unit_test(test_exec),
-	    cmocka_unit_test(test_mmap),    cmocka_unit_test(test_fork),
-	    cmocka_unit_test(test_exit),    cmocka_unit_test(test_lost),
-	    cmocka_unit_test(test_damaged),
+	    cmocka_unit_test(test_python),	  cmocka_unit_test(test_unsupported),
+	    cmocka_unit_test(test_native),	  cmocka_unit_test(test_not_a_target),
+	    cmocka_unit_test(test_two),		  cmocka_unit_test(test_exec),
+	    cmocka_unit_test(test_mmap),	  cmocka_unit_test(test_fork),
+	    cmocka_unit_test(test_place_of_fork), cmocka_unit_test(test_exit),
+	    cmocka_unit_test(test_lost),	  cmocka_unit_test(test_damaged),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
