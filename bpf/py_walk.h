@@ -59,6 +59,7 @@ struct walk {
 	__u64 tail[PYREC_TEXT_END_WORDS];
 	__u16 misses[PYREC_MISSES_MAX]; /* indices of frames whose code object was not sent yet */
 	struct pyrec_code_facts facts;
+	__u64 frame_objects[PYREC_FRAMES_MAX]; /* heap frames: that each entry was read from */
 };
 
 /* The words of the object read last, by byte offset; masks keep any offset inside. */
@@ -483,6 +484,7 @@ walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_lay
 walk_inline long walk_heap_frame(struct walk *walk, const struct pyrec_layout *layout,
 				 struct pyrec_frame *frames)
 {
+	__u32 at = walk->nr;
 	__u64 previous;
 	__u64 type;
 	__s32 instr;
@@ -500,6 +502,8 @@ walk_inline long walk_heap_frame(struct walk *walk, const struct pyrec_layout *l
 		walk_stop(walk, PYREC_WALK_TORN);
 		return 1;
 	}
+	if (at < PYREC_FRAMES_MAX)
+		walk->frame_objects[at] = walk->frame;
 	walk_push(walk, frames, walk_word(walk, layout->frame_code),
 		  instr < 0 ? instr : instr >> layout->instr_shift);
 	walk->frame = previous;

@@ -526,6 +526,29 @@ static inline __u32 code_add_lines(struct scratch *s, __u64 object, __u32 at)
 	return at + (__u32)bytes;
 }
 
+/*
+ * Up to 3.10: what stands in the first local of @frame, and its type. An argument that inner
+ * functions use is in a cell, behind the locals (PyCellObject.ob_ref is at 16), and its local
+ * empty.
+ */
+static inline void code_add_owner(struct scratch *s, __u64 frame, __u64 code)
+{
+	const __u64 locals = frame + s->layout.frame_locals;
+	struct pyrec_code *head = &s->code.head;
+	__u64 cell = 0;
+	__u32 nr = 0;
+
+	head->owner = 0;
+	head->owner_type = 0;
+	if (!s->layout.frame_locals || read_user(&head->owner, 8, locals))
+		return;
+	if (!head->owner && !read_user(&nr, 4, code + s->layout.code_locals_nr) && nr < 1024 &&
+	    !read_user(&cell, 8, locals + nr * 8) && cell)
+		read_user(&head->owner, 8, cell + 16);
+	if (head->owner)
+		read_user(&head->owner_type, 8, head->owner + 8);
+}
+
 /* Send the code object of one noted frame (other end: record/code_objects.c). Return: 1 at the end.
  */
 static inline long code_emit_step(struct scratch *s)
@@ -562,6 +585,7 @@ static inline long code_emit_step(struct scratch *s)
 	head->first_line = (__s32)walk->facts.first_line;
 	head->flags = 0;
 	head->lines_bytes = 0;
+	code_add_owner(s, walk->frame_objects[index], frame->address);
 	bytes = code_add_text(s, &head->name, walk->facts.name, bytes, PYREC_CODE_NAME_CUT);
 	if (walk->facts.qualname)
 		bytes = code_add_text(s, &head->qualname, walk->facts.qualname, bytes,

@@ -79,6 +79,9 @@ struct pyrec_layout {
 	__u16 code_start;  /* 8-aligned: where reading a code object begins */
 	/* PyThreadState: pointer to the frame in which every chain ends (3.15); 0: none. */
 	__u16 tstate_base_frame;
+	/* PyFrameObject.f_localsplus and PyCodeObject.co_nlocals; 0 from 3.11 on. */
+	__u16 frame_locals;
+	__u16 code_locals_nr;
 	__u16 tstate_interp; /* PyThreadState.interp and thread_id; 0 where they are not needed: */
 	__u16 tstate_thread; /* only 2.7 has no better way from a thread to its state */
 	/*
@@ -249,6 +252,12 @@ struct pyrec_code {
 	__s32 first_line;
 	__u32 flags; /* enum pyrec_code_flags */
 	__u32 lines_bytes;
+	/*
+	 * Up to 3.10: the first local of the frame that was seen, self of a method, and its
+	 * ob_type; 0: unknown. For record/method_reader.h.
+	 */
+	__u64 owner;
+	__u64 owner_type;
 	struct pyrec_text name;
 	struct pyrec_text qualname;
 	struct pyrec_text file;

@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "common/vec.h"
 #include "record/code_reader.h"
+#include "record/method_reader.h"
 
 enum { SLOTS_MIN = 4096 };
 
@@ -282,13 +283,13 @@ static int texts_intern(struct code_objects *objects, const struct code_layout *
 			uint32_t missing, uint32_t *ret)
 {
 	const struct code_texts *texts = &objects->texts;
+	const bool has_qualname = layout->walk.code_qualname ? !(missing & PYREC_CODE_QUALNAME_CUT)
+							     : texts->qualname.nr > 0;
 	struct payload_code code = {
 	    .version_hex = layout->version_hex,
 	    .first_line = texts->first_line,
 	    .flags = (missing & PYREC_CODE_NAME_CUT ? CODE_NAME_MISSING : 0) |
-		     (missing & PYREC_CODE_QUALNAME_CUT || !layout->walk.code_qualname
-			  ? CODE_QUALNAME_MISSING
-			  : 0) |
+		     (has_qualname ? 0 : CODE_QUALNAME_MISSING) |
 		     (missing & PYREC_CODE_FILE_CUT ? CODE_FILE_MISSING : 0) |
 		     (missing & PYREC_CODE_LINES_CUT ? CODE_LINES_MISSING : 0),
 	    .name = strbuf_text(&texts->name),
@@ -312,6 +313,28 @@ static void event_take_text(struct bytes_cursor *cursor, const struct pyrec_text
 
 	if (bytes)
 		text_append_utf8(ret, bytes, text->bytes, text->unit);
+}
+
+/* Up to 3.10: the name of a method with its class's, if its process still tells. The code object
+ * must be the same behind that. */
+static void event_find_qualname(const struct pyrec_code *event, const struct code_layout *layout,
+				struct code_texts *texts)
+{
+	const struct method_question question = {
+	    .tgid = event->process.tgid,
+	    .code = event->address,
+	    .owner = event->owner,
+	    .owner_type = event->owner_type,
+	    .name = strbuf_text(&texts->name),
+	};
+
+	strbuf_reset(&texts->qualname);
+	if (!event->owner_type || !texts->name.nr)
+		return;
+	if (method_read_qualname(&question, layout, &texts->qualname) ||
+	    code_read(event->process.tgid, event->address, event->fingerprint, &layout->walk, 0,
+		      texts))
+		strbuf_reset(&texts->qualname);
 }
 
 int code_objects_add(struct code_objects *objects, const struct pyrec_code *event, size_t nr,
@@ -338,6 +361,8 @@ int code_objects_add(struct code_objects *objects, const struct pyrec_code *even
 	if (missing && code_read(event->process.tgid, event->address, event->fingerprint,
 				 &layout->walk, missing, texts) == 0)
 		missing = 0;
+	if (layout->methods.function_code)
+		event_find_qualname(event, layout, texts);
 	error = texts_intern(objects, layout, missing, &code_id);
 	if (!error)
 		error = code_objects_process(objects, &event->process, &process);

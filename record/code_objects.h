@@ -13,6 +13,7 @@
 #include "bpf/pyrec_bpf.h"
 #include "common/cleanup.h"
 #include "format/payload.h"
+#include "record/layouts.h"
 
 struct code_objects;
 
@@ -25,6 +26,7 @@ struct code_objects_options {
 /* What reading a code object takes: the layout that BPF walks with and the version it is of. */
 struct code_layout {
 	struct pyrec_layout walk;
+	struct method_layout methods;
 	uint32_t version_hex;
 };
 

@@ -134,8 +134,8 @@ static int remote_append(uint32_t tgid, uint64_t address, uint64_t nr, struct st
 	return error;
 }
 
-static int text_read(uint32_t tgid, uint64_t unicode, const struct pyrec_layout *layout,
-		     struct strbuf *ret)
+int text_read(uint32_t tgid, uint64_t unicode, const struct pyrec_layout *layout,
+	      struct strbuf *ret)
 {
 	auto_strbuf struct strbuf raw = {0};
 	struct text_place place;

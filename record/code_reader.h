@@ -30,6 +30,10 @@ void code_texts_deinit(struct code_texts *texts);
  */
 void text_append_utf8(struct strbuf *out, const uint8_t *bytes, size_t nr, uint32_t unit);
 
+/** Text of the string object at @object into @ret, which is reset. Return: as code_read(). */
+must_check int text_read(uint32_t tgid, uint64_t object, const struct pyrec_layout *layout,
+			 struct strbuf *ret);
+
 /**
  * Read the code object at @address of process @tgid into the texts that @wanted (enum
  * pyrec_code_flags) names. Its fingerprint must be @fingerprint before and after, so that the parts

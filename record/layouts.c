@@ -102,7 +102,14 @@ static const struct python_layout layout_2_7 = {
 	    .bytes_data = 36,
 	    .is_heap_frame = 1,
 	    .has_byte_names = 1,
+	    .frame_locals = 376,
+	    .code_locals_nr = 20,
 	},
+    .methods = {.function_code = 16,
+		.function_globals = 24,
+		.function_dict = 64,
+		.class_name = 856,
+		.code_flags = 28},
     .has_thread_list = true,
 };
 
@@ -116,13 +123,27 @@ static const struct python_layout layout_2_7 = {
 	.unicode_state = 32, .unicode_ascii = 48, .unicode_compact = 72, .bytes_size = 16, \
 	.bytes_data = 32, .is_heap_frame = 1
 
+/* PyFunctionObject of 3.6 to 3.9, and of 3.10. */
+#define FUNCTION_3_6 \
+	.function_code = 16, .function_globals = 24, .function_dict = 72, .function_qualname = 104
+#define FUNCTION_3_10 \
+	.function_code = 48, .function_globals = 16, .function_dict = 88, .function_qualname = 40
+
 static const struct python_layout layout_3_6 = {
     .walk =
 	{
-	    HEAP_FRAME_COMMON, .frame_instr = 120, .instr_shift = 1, .code_start = 32,
-	    .code_first_line = 36, .code_file = 96, .code_name = 104,
+	    HEAP_FRAME_COMMON,
+	    .frame_instr = 120,
+	    .instr_shift = 1,
+	    .code_start = 32,
+	    .code_first_line = 36,
+	    .code_file = 96,
+	    .code_name = 104,
 	    .code_lines = 112, /* co_lnotab */
+	    .frame_locals = 376,
+	    .code_locals_nr = 24,
 	},
+    .methods = {FUNCTION_3_6, .code_flags = 32},
     .has_plain_key = true,
 };
 
@@ -137,7 +158,10 @@ static const struct python_layout layout_3_7 = {
 	    .code_file = 96,
 	    .code_name = 104,
 	    .code_lines = 112,
+	    .frame_locals = 360,
+	    .code_locals_nr = 24,
 	},
+    .methods = {FUNCTION_3_6, .code_flags = 32},
     .runtime_key = 1504,
     .runtime_current = 1480,
 };
@@ -153,7 +177,10 @@ static const struct python_layout layout_3_8 = {
 	    .code_file = 104,
 	    .code_name = 112,
 	    .code_lines = 120,
+	    .frame_locals = 360,
+	    .code_locals_nr = 28,
 	},
+    .methods = {FUNCTION_3_6, .code_flags = 36},
     .runtime_key = 1392,
     .runtime_current = 1368,
 };
@@ -169,7 +196,10 @@ static const struct python_layout layout_3_9 = {
 	    .code_file = 104,
 	    .code_name = 112,
 	    .code_lines = 120,
+	    .frame_locals = 360,
+	    .code_locals_nr = 28,
 	},
+    .methods = {FUNCTION_3_6, .code_flags = 36},
     .runtime_key = 584,
     .runtime_current = 568,
 };
@@ -177,10 +207,18 @@ static const struct python_layout layout_3_9 = {
 static const struct python_layout layout_3_10 = {
     .walk =
 	{
-	    HEAP_FRAME_COMMON, .frame_instr = 96, /* in code units already */
-	    .instr_shift = 0, .code_start = 40, .code_first_line = 40, .code_file = 104,
-	    .code_name = 112, .code_lines = 120, /* co_linetable */
+	    HEAP_FRAME_COMMON,
+	    .frame_instr = 96, /* in code units already */
+	    .instr_shift = 0,
+	    .code_start = 40,
+	    .code_first_line = 40,
+	    .code_file = 104,
+	    .code_name = 112,
+	    .code_lines = 120, /* co_linetable */
+	    .frame_locals = 352,
+	    .code_locals_nr = 28,
 	},
+    .methods = {FUNCTION_3_10, .code_flags = 36},
     .runtime_key = 584,
     .runtime_current = 568,
 };

@@ -15,8 +15,22 @@
 #include "bpf/pyrec_bpf.h"
 #include "common/cleanup.h"
 
+/*
+ * Up to 3.10: what it takes to find the function of a code object in its class
+ * (record/method_reader.h). Include/funcobject.h, Include/object.h, Include/code.h.
+ */
+struct method_layout {
+	uint16_t function_code; /* PyFunctionObject; 0: the version has co_qualname */
+	uint16_t function_globals;
+	uint16_t function_dict;
+	uint16_t function_qualname; /* 0: 2.7 */
+	uint16_t class_name;	    /* 2.7: PyHeapTypeObject.ht_name */
+	uint16_t code_flags;
+};
+
 struct python_layout {
 	struct pyrec_layout walk;
+	struct method_layout methods;
 	/* In _PyRuntime: the Py_tss_t that holds the key of the thread-bound PyThreadState. */
 	uint32_t runtime_key;
 	uint32_t runtime_current; /* gilstate.tstate_current; 0: the version has a TLS variable */

@@ -170,6 +170,7 @@ static int layout_index(struct processes *processes, const struct python_runtime
 {
 	struct code_layout layout = {
 	    .walk = runtime->layout.walk,
+	    .methods = runtime->layout.methods,
 	    .version_hex = runtime->version_hex,
 	};
 	int error;
