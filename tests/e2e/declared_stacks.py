@@ -71,7 +71,8 @@ def is_declared(frame, declared):
         names_agree = frame.name == declared["native"]
         return frame.kind == "n" and names_agree and script_file(declared["object"]) in frame.dso
     lines = declared["lines"] or [0]
-    names_agree = frame.kind == "p" and frame.name == script_name(declared["python"])
+    names = [declared["python"], *declared.get("methods", [])]
+    names_agree = frame.kind == "p" and frame.name in map(script_name, names)
     columns_agree = "position" not in declared or frame.position == tuple(declared["position"])
     is_place = frame.dso == script_file(declared["file"]) and frame.line in lines and columns_agree
     return names_agree and is_place

@@ -32,7 +32,7 @@ static const struct {
     LAYOUT_FIELD(code_qualname), LAYOUT_FIELD(code_lines),     LAYOUT_FIELD(unicode_length),
     LAYOUT_FIELD(unicode_state), LAYOUT_FIELD(unicode_ascii),  LAYOUT_FIELD(unicode_compact),
     LAYOUT_FIELD(bytes_size),	 LAYOUT_FIELD(bytes_data),     LAYOUT_FIELD(tstate_interp),
-    LAYOUT_FIELD(tstate_thread),
+    LAYOUT_FIELD(tstate_thread), LAYOUT_FIELD(frame_locals),   LAYOUT_FIELD(code_locals_nr),
 };
 
 static int print_ours(int fd, const char *path)
@@ -58,6 +58,12 @@ static int print_ours(int fd, const char *path)
 	printf("our tls_kind %u\n", runtime.tls_kind);
 	printf("our tls_offset %lld\n", (long long)runtime.tls_offset);
 	printf("our tls_module_vaddr %llu\n", (unsigned long long)runtime.tls_module_vaddr);
+	printf("our methods.function_code %u\n", runtime.layout.methods.function_code);
+	printf("our methods.function_globals %u\n", runtime.layout.methods.function_globals);
+	printf("our methods.function_dict %u\n", runtime.layout.methods.function_dict);
+	printf("our methods.function_qualname %u\n", runtime.layout.methods.function_qualname);
+	printf("our methods.class_name %u\n", runtime.layout.methods.class_name);
+	printf("our methods.code_flags %u\n", runtime.layout.methods.code_flags);
 	printf("our has_cframe %u\n", runtime.layout.walk.has_cframe);
 	printf("our entry_value %u\n", runtime.layout.walk.entry_value);
 	for (size_t i = 0; i < array_size(layout_fields); i++) {

@@ -54,6 +54,13 @@ HEAP_FRAME = {
     "frame_code": "PyFrameObject.f_code",
     "frame_instr": "PyFrameObject.f_lasti",
     "code_lines": "PyCodeObject.co_lnotab",
+    "frame_locals": "PyFrameObject.f_localsplus",
+    "code_locals_nr": "PyCodeObject.co_nlocals",
+    "methods.function_code": "PyFunctionObject.func_code",
+    "methods.function_globals": "PyFunctionObject.func_globals",
+    "methods.function_dict": "PyFunctionObject.func_dict",
+    "methods.function_qualname": "PyFunctionObject.func_qualname",
+    "methods.code_flags": "PyCodeObject.co_flags",
 }
 IN_GILSTATE = {
     "runtime_key": "_PyRuntimeState.gilstate.autoTSSkey",
@@ -65,11 +72,12 @@ BYTE_NAMES = {
     "bytes_size": "PyStringObject.ob_size",
     "bytes_data": "PyStringObject.ob_sval",
 }
-NO_UNICODE = ("unicode_state", "unicode_compact")
+NO_UNICODE = ("unicode_state", "unicode_compact", "methods.function_qualname")
 QUERIES = {
     "2.7": {
         **{field: query for field, query in HEAP_FRAME.items() if field not in NO_UNICODE},
         **BYTE_NAMES,
+        "methods.class_name": "PyHeapTypeObject.ht_name",
         "tstate_interp": "_ts.interp",
         "tstate_thread": "_ts.thread_id",
     },
@@ -101,12 +109,51 @@ WITHOUT_FRAMES = {
     "code_version",
     "code_qualname",
 }
+LOCALS = {"frame_locals", "code_locals_nr"}
 THREAD_LIST = {"tstate_interp", "tstate_thread"}
 TLS_DYNAMIC = 2  # enum pyrec_tls_kind
 # Where the layout has one number for two things: the other one.
 ALSO = {"PyUnicodeObject.data": "unicode_compact"}
-# Numbers that the walk has written out: an entry of 2.7's thread list.
-WRITTEN_OUT = {"key.next": 0, "key.id": 8, "key.value": 24}
+# Numbers that are written out where they are used: those of method_reader.c, an entry of 2.7's thread
+# list.
+OBJECTS = {
+    "PyObject.ob_type": 8,
+    "PyTypeObject.tp_name": 24,
+    "PyTypeObject.tp_flags": 168,
+    "PyTypeObject.tp_dict": 264,
+    "PyTypeObject.tp_mro": 344,
+    "PyTupleObject.ob_item": 24,
+    "PyCellObject.ob_ref": 16,
+    "classmethod.cm_callable": 16,
+    "staticmethod.sm_callable": 16,
+    "propertyobject.prop_get": 16,
+    "propertyobject.prop_set": 24,
+    "propertyobject.prop_del": 32,
+}
+DICT_3 = {
+    "PyDictObject.ma_keys": 32,
+    "PyDictObject.ma_values": 40,
+    "_dictkeysobject.dk_size": 8,
+    "_dictkeysobject.dk_nentries": 32,
+    "_dictkeysobject.dk_indices": 40,
+    "PyDictKeyEntry.me_key": 8,
+    "PyDictKeyEntry.me_value": 16,
+    "sizeof.PyDictKeyEntry": 24,
+}
+DICT_2 = {
+    "PyDictObject.ma_mask": 32,
+    "PyDictObject.ma_table": 40,
+    "PyDictEntry.me_key": 8,
+    "PyDictEntry.me_value": 16,
+    "sizeof.PyDictEntry": 24,
+    "PyInstanceObject.in_class": 16,
+    "PyClassObject.cl_bases": 16,
+    "PyClassObject.cl_dict": 24,
+    "PyClassObject.cl_name": 32,
+}
+LIST = {"key.next": 0, "key.id": 8, "key.value": 24}
+WRITTEN_OUT = {minor: {**OBJECTS, **DICT_3} for minor in HEAP_FRAME_MINORS}
+WRITTEN_OUT["2.7"] = {**OBJECTS, **DICT_2, **LIST}
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +194,7 @@ def test_offsets(minor, oracle):
     path, version = runtime_file(find_python(minor))
     wanted = QUERIES[minor]
     also = {} if minor == "2.7" else ALSO
-    written_out = WRITTEN_OUT if minor == "2.7" else {}
+    written_out = WRITTEN_OUT.get(minor, {})
     ours, dwarf = ask(oracle, path, *wanted.values(), *also, *written_out)
     if not dwarf:
         skip(f"prerequisite debug information: none in {path}")
@@ -167,7 +214,7 @@ def test_every_field_is_asked():
     for minor, queries in QUERIES.items():
         unasked = {name for name in layout_field_names() if name not in queries}
         expected = {
-            "2.7": WITHOUT_FRAMES | set(NO_UNICODE),
+            "2.7": WITHOUT_FRAMES | {"unicode_state", "unicode_compact"},
             "3.11": {"code_version"},
             "3.12": set(),
             "3.13": {"cframe_frame", "cframe_previous"},
@@ -176,6 +223,7 @@ def test_every_field_is_asked():
         # free-threaded builds from 3.14 on copies of bytecode.
         rest = {"code_start", "tstate_base_frame", "code_copies", "frame_copy"}
         rest |= THREAD_LIST if minor != "2.7" else set()
+        rest |= LOCALS if minor not in HEAP_FRAME_MINORS else set()
         assert unasked == expected.get(minor, WITHOUT_FRAMES) | rest, minor
 
 

@@ -5,7 +5,8 @@ A target prints JSON lines. {"stacks": ...} comes before the work, {"windows": .
 window's end is known only then. Times are CLOCK_MONOTONIC in ns, the clock of the recording.
 
 A stack is a list of frames, root first:
-  {"python": qualname, "file": co_filename, "lines": [allowed lines], "gap": bool}
+  {"methods": [names], optional: names with a class that may stand in place of the next; before 3.11
+   "python": qualname, "file": co_filename, "lines": [allowed lines], "gap": bool}
     and optional "position": [line, end line, column, end column]
   {"native": symbol, "object": part of the file name, "gap": bool}
 gap: frames of the interpreter, libc, the vdso or the kernel may stand between this frame and the
@@ -13,12 +14,14 @@ one before it. Above the last frame such frames are always allowed.
 """
 
 import dis
+import gc
 import io
 import json
 import os
 import sys
 import threading
 import time
+import types
 
 # Up to 3.10 a call from Python to Python goes through C.
 EACH_CALL_IS_NATIVE = sys.version_info < (3, 11)
@@ -74,6 +77,40 @@ def code_name(code):
     return getattr(code, "co_qualname", code.co_name)
 
 
+def functions_of(code):
+    """(class name or None, function) of each function of this code that is alive."""
+    if sys.version_info >= (3,):
+        users = gc.get_referrers(code)
+        return [(None, user) for user in users if getattr(user, "__code__", None) is code]
+    found = []
+    for kind in gc.get_objects():
+        if not isinstance(kind, (type, types.ClassType)):
+            continue
+        value = vars(kind).get(code.co_name)
+        for name in (None, "__func__", "fget", "fset", "fdel"):
+            function = getattr(value, name, None) if name else value
+            if getattr(function, "__code__", None) is code:
+                found.append((kind.__name__, function))
+    return found
+
+
+def method_names(code):
+    """Before 3.11 a code object has no qualified name; its functions have (2.7: their classes)."""
+    if hasattr(code, "co_qualname"):
+        return []
+    if code not in METHOD_NAMES:
+        names = set()
+        for kind, function in functions_of(code):
+            name = kind + "." + code.co_name if kind else function.__qualname__
+            if name.endswith("." + code.co_name):
+                names.add(name)
+        METHOD_NAMES[code] = sorted(names)
+    return METHOD_NAMES[code]
+
+
+METHOD_NAMES = {}
+
+
 def code_lines(code):
     """(start, end, line) of each range of bytecode, in bytes; before 3.10 without empty ones."""
     if hasattr(code, "co_lines"):
@@ -94,6 +131,7 @@ def python_frame(frame, lines=None, gap=False):
     """A frame as the interpreter itself sees it, suspended at one line or somewhere in lines."""
     code = frame.f_code
     return {
+        "methods": method_names(code),
         "python": code_name(code),
         "file": code.co_filename,
         "lines": sorted(lines) if lines else [frame.f_lineno],

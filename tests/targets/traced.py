@@ -34,6 +34,10 @@ def has_lineless_code(code):
     return any(line is None for _, _, line in declared.code_lines(code))
 
 
+# Of what was traced: (name, file) -> declared.method_names().
+METHODS = {}
+
+
 class Tracer:
     """Collects the chain at every call, line and return below repeat()."""
 
@@ -45,6 +49,7 @@ class Tracer:
         chain = []
         at = frame
         while at is not None:
+            self.note(at.f_code)
             chain.append((declared.code_name(at.f_code), at.f_code.co_filename, at.f_lineno))
             at = at.f_back
         self.chains.add(tuple(chain[::-1]))
@@ -58,6 +63,11 @@ class Tracer:
             code = frame.f_code
             self.generators.add((declared.code_name(code), code.co_filename, code.co_firstlineno))
         return self
+
+    def note(self, code):
+        key = (declared.code_name(code), code.co_filename)
+        if key not in METHODS:
+            METHODS[key] = declared.method_names(code)
 
     def all_chains(self):
         """A call of a generator function enters it, makes the generator and leaves again."""
@@ -81,7 +91,13 @@ def run_shape(shape, seconds):
 def as_stack(chain):
     """Gaps are allowed everywhere: which calls pass through C is the interpreter's business."""
     return [
-        {"python": name, "file": file, "lines": [line] if line else [], "gap": True}
+        {
+            "methods": METHODS.get((name, file), []),
+            "python": name,
+            "file": file,
+            "lines": [line] if line else [],
+            "gap": True,
+        }
         for name, file, line in chain
     ]
 
