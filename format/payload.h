@@ -149,7 +149,8 @@ struct payload_interpreter {
 
 enum payload_code_flags {
 	CODE_NAME_MISSING = 1 << 0,
-	CODE_QUALNAME_MISSING = 1 << 1, /* the version has none, or it could not be read */
+	CODE_QUALNAME_MISSING =
+	    1 << 1, /* the version has none (before 3.11) and none was found, or not read */
 	CODE_FILE_MISSING = 1 << 2,
 	CODE_LINES_MISSING = 1 << 3, /* line table not or not wholly read: do not decode it */
 };
