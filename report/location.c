@@ -134,6 +134,19 @@ static bool symbol_is_eval(struct module *module, const char *name)
 	       (symbol_is_of(name, "PyEval_EvalFrameEx") && !module_has_symbol(module, eval));
 }
 
+/* C++ functions of greenlet 2 and 3 (src/greenlet): a method of UserGreenlet with any arguments,
+ * and Greenlet::g_switchstack(). */
+static enum location_role symbol_role(struct module *module, const char *name)
+{
+	static const char start[] = "_ZN8greenlet12UserGreenlet15inner_bootstrapE";
+
+	if (strncmp(name, start, sizeof(start) - 1) == 0)
+		return ROLE_GREENLET_START;
+	if (symbol_is_of(name, "_ZN8greenlet8Greenlet13g_switchstackEv"))
+		return ROLE_GREENLET_SWITCH;
+	return symbol_is_eval(module, name) ? ROLE_EVAL : ROLE_NONE;
+}
+
 /* One address after the other lies in the same file. */
 static const char *location_module_dso(struct location_table *table, const struct module *module)
 {
@@ -162,7 +175,7 @@ static void location_resolve_native(struct location_table *table, const struct m
 	ret->has_symbol = true;
 	ret->symbol = location_text(table, symbol.name);
 	ret->symbol_offset = vaddr - symbol.vaddr;
-	ret->is_eval = symbol_is_eval(mapping->module, symbol.name);
+	ret->role = symbol_role(mapping->module, symbol.name);
 }
 
 /* Keys of different kinds differ: module addresses are even, the others are marked odd. */

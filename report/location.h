@@ -24,11 +24,19 @@ enum location_kind {
 	LOCATION_NOTE, /* not a frame: what is missing at this place of the stack */
 };
 
+enum location_role {
+	ROLE_NONE,
+	ROLE_EVAL,	      /* the C evaluation loop of CPython */
+	ROLE_GREENLET_START,  /* of the package greenlet: the first one on a greenlet's own stack */
+	ROLE_GREENLET_SWITCH, /* what exchanges stacks: neither that nor the Python state is whole
+			       */
+};
+
 struct location {
 	enum location_kind kind;
 	bool has_symbol;	       /* else symbol is "[unknown]" */
 	bool has_dso;		       /* else dso is "[unknown]" */
-	bool is_eval;		       /* native: the C evaluation loop of CPython */
+	enum location_role role;       /* native: what the function is to a Python stack */
 	bool is_shim;		       /* Python: no function of the program, struct code */
 	const char *symbol;	       /* escaped, like dso */
 	const char *dso;	       /* mapped file; Python: source file */

@@ -235,29 +235,42 @@ static int builder_locate_frame(struct stack_builder *builder, const struct nati
 		site = NULL;
 	if (site && site->location_plus_1) {
 		ret->location = site->location_plus_1 - 1;
-		ret->is_eval = site->is_eval;
+		ret->role = site->role;
 		return 0;
 	}
 	error = location_find_native(builder->locations, frame, &ret->location);
 	if (error)
 		return error;
-	ret->is_eval = location_get(builder->locations, ret->location)->is_eval;
+	ret->role = location_get(builder->locations, ret->location)->role;
 	if (site) {
 		site->location_plus_1 = ret->location + 1;
-		site->is_eval = ret->is_eval;
+		site->role = (uint8_t)ret->role;
 	}
 	return 0;
 }
 
-/* The location of each native frame, in builder->natives. */
+/*
+ * The location of each native frame, in builder->natives. A greenlet's stack ends where the
+ * greenlet begins: what lies rootward of it on the same C stack is another one's, or no one's any
+ * more.
+ */
 static int builder_locate(struct stack_builder *builder, const struct address_space *space,
-			  const struct native_stack *native)
+			  struct native_stack *native, struct sample_stack *stack)
 {
+	struct native_place *places;
 	int ret = native_places_reserve(&builder->natives, native->nr);
 
-	for (uint32_t i = 0; i < native->nr && ret == 0; i++)
+	places = builder->natives.items;
+	for (uint32_t i = 0; i < native->nr && ret == 0; i++) {
 		ret = builder_locate_frame(builder, &native->frames[i], space->generation,
-					   &builder->natives.items[i]);
+					   &places[i]);
+		if (ret == 0 && places[i].role == ROLE_GREENLET_SWITCH && !stack->gap)
+			stack->gap = STACK_GAP_TORN;
+		if (ret == 0 && places[i].role == ROLE_GREENLET_START) {
+			native->nr = i + 1;
+			native->end = UNWIND_END_COMPLETE;
+		}
+	}
 	return ret;
 }
 
@@ -265,7 +278,7 @@ static bool frame_is_eval(void *context, uint32_t native_index)
 {
 	const struct stack_builder *builder = context;
 
-	return builder->natives.items[native_index].is_eval;
+	return builder->natives.items[native_index].role == ROLE_EVAL;
 }
 
 static int builder_merge(struct stack_builder *builder, const struct stack_input *input,
@@ -302,7 +315,7 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 	const struct native_frame *frame = &native->frames[index];
 	const struct native_place *place = &builder->natives.items[index];
 
-	if (place->is_eval) {
+	if (place->role == ROLE_EVAL) {
 		bool is_beginning = eval_is_beginning(stack, index);
 
 		stack->has_beginning_eval |= is_beginning;
@@ -353,6 +366,21 @@ static bool builder_lacks_python(const struct stack_builder *builder,
 	       stack->status != PY_STACK_NOT_WALKED && !builder->options.show_eval;
 }
 
+/*
+ * The native stack is said to be whole, yet the place of a Python frame's loop is not in it: it is
+ * another stack's, as while stacks are exchanged. Places are known from 3.11 on.
+ */
+static bool builder_lacks_native(const struct stack_builder *builder,
+				 const struct sample_stack *stack)
+{
+	const struct py_frame *last = builder->python.nr
+					  ? &builder->python.items[builder->python.nr - 1]
+					  : NULL;
+
+	return stack->merge.unplaced_nr && last && last->code_id == PY_FRAME_ENTRY &&
+	       last->value != PY_ANCHOR_ELSEWHERE && !builder->options.python_only;
+}
+
 int stack_builder_run(struct stack_builder *builder, const struct stack_input *input,
 		      struct sample_stack *ret)
 {
@@ -374,7 +402,7 @@ int stack_builder_run(struct stack_builder *builder, const struct stack_input *i
 		error = builder_unwind(builder, input, &native);
 	now_ns = stage_end(builder->times, STAGE_UNWIND, now_ns);
 	if (error == 0)
-		error = builder_locate(builder, input->space, &native);
+		error = builder_locate(builder, input->space, &native, &stack);
 	now_ns = stage_end(builder->times, STAGE_SYMBOLS, now_ns);
 	if (error == 0)
 		error = builder_merge(builder, input, &native, &stack);
@@ -388,6 +416,9 @@ int stack_builder_run(struct stack_builder *builder, const struct stack_input *i
 	builder->times->frames_nr += builder->frames.nr;
 	if (!stack.gap && !builder->options.python_only)
 		stack.gap = gap_of_unwind(native.end, flags);
+	if (!stack.gap && native.end == UNWIND_END_COMPLETE &&
+	    builder_lacks_native(builder, &stack))
+		stack.gap = STACK_GAP_UNWIND_FAILED;
 	/* Where the native stack ends early, its loops were not all counted. */
 	if (!stack.gap && native.end == UNWIND_END_COMPLETE &&
 	    builder_lacks_python(builder, &stack))

@@ -30,7 +30,7 @@ VEC_DEFINE(native_frames, struct native_frame)
 
 struct native_place {
 	uint32_t location;
-	bool is_eval;
+	enum location_role role;
 };
 
 VEC_DEFINE(native_places, struct native_place)
