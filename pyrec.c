@@ -6,6 +6,7 @@
 #ifndef PYREC_REPORT_ONLY
 #include "record/cmd_record.h"
 #endif
+#include "report/cmd_diff.h"
 #include "report/cmd_dump.h"
 #include "report/cmd_info.h"
 #include "report/cmd_report.h"
@@ -26,6 +27,7 @@ static const struct command commands[] = {
 #endif
     {"report", cmd_report, "show where the time of a recording went"},
     {"script", cmd_script, "print every sample in the form of perf script"},
+    {"diff", cmd_diff, "show what grew and shrank from one recording to another"},
     {"info", cmd_info, "show a recording's header, counts and losses"},
     {"dump", cmd_dump, "print every record of a recording in readable form"},
     {NULL, NULL, NULL},

@@ -8,7 +8,7 @@ int cmd_script(int argc, char **argv)
 {
 	struct report_options options;
 	int status = script_options_parse(argc, argv, &options) ? EXIT_STATUS_USAGE
-								: present_recording(&options);
+								: present_recordings(&options);
 
 	report_options_deinit(&options);
 	return status;

@@ -59,6 +59,9 @@ void histogram_append_column(const struct histogram *histogram, enum sort_key ke
 	const struct location *location = tally_location(histogram->tally, frame);
 
 	switch (key) {
+	case SORT_HOST:
+		strbuf_append_text(text, group->host);
+		break;
 	case SORT_COMM:
 		strbuf_append_text(text, group->comm);
 		break;

@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "report/options.h"
 
-#include <argp.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/input_options.h"
+
 enum {
-	OPTION_SYMFS = 0x100,
-	OPTION_NO_LOCAL_FILES,
-	OPTION_COMM,
-	OPTION_PID,
-	OPTION_TID,
-	OPTION_CGROUP,
-	OPTION_NS_PID,
-	OPTION_TASK,
-	OPTION_DSO,
-	OPTION_SYMBOL,
-	OPTION_EVENT,
-	OPTION_PYTHON_ONLY,
-	OPTION_NO_KERNEL,
-	OPTION_SHOW_EVAL,
-	OPTION_NO_PAGER,
-	OPTION_FORMAT,
+	OPTION_FORMAT = 0x100,
 	OPTION_CHILDREN,
 	OPTION_NO_CHILDREN,
 	OPTION_PERCENT_LIMIT,
@@ -32,139 +18,17 @@ enum {
 	OPTION_WEIGHT,
 	OPTION_LINES,
 	OPTION_COLUMNS,
-	OPTION_STATS,
 	OPTION_SHOW_TASK,
 };
 
 #define TREE_PERCENT_LIMIT 0.5
-
-/* ---- What to read and which samples, common to both commands ---- */
-
-static const struct argp_option input_option_table[] = {
-    {"input", 'i', "FILE", 0, "Recording to read, - for standard input (default: pyrec.data)", 0},
-    {"symfs", OPTION_SYMFS, "DIR", 0, "Look for the recorded machine's files below DIR", 0},
-    {"no-local-files", OPTION_NO_LOCAL_FILES, NULL, 0,
-     "Use only what the recording holds, no file of this machine", 0},
-    {"event", OPTION_EVENT, "NAME", 0, "Samples of this event (default: the first one)", 0},
-    {"comm", OPTION_COMM, "NAME,…", 0, "Samples of these commands; names may hold * and ?", 0},
-    {"pid", OPTION_PID, "PID,…", 0, "Samples of these processes", 0},
-    {"tid", OPTION_TID, "TID,…", 0, "Samples of these threads", 0},
-    {"cgroup", OPTION_CGROUP, "NAME,…", 0,
-     "Samples of these control groups, by path, last part or container", 0},
-    {"ns-pid", OPTION_NS_PID, NULL, 0,
-     "Number processes and threads as their own pid namespace does, 0 where that is not known", 0},
-    {"task", OPTION_TASK, "NAME,…", 0,
-     "Samples of these asyncio tasks (CPython 3.14 and newer); names may hold * and ?", 0},
-    {"dso", OPTION_DSO, "FILE,…", 0,
-     "Rows of these files, by path or last part; other formats: samples with such a frame", 0},
-    {"symbol", OPTION_SYMBOL, "NAME,…", 0,
-     "Rows of these functions; other formats: samples with such a frame", 0},
-    {"python-only", OPTION_PYTHON_ONLY, NULL, 0, "Leave out native and kernel frames", 0},
-    {"no-kernel", OPTION_NO_KERNEL, NULL, 0, "Leave out kernel frames", 0},
-    {"show-eval", OPTION_SHOW_EVAL, NULL, 0,
-     "Show the interpreter's evaluation loops below the Python frames that they run", 0},
-    {"no-pager", OPTION_NO_PAGER, NULL, 0, "Write to the terminal directly", 0},
-    {"jobs", 'j', "N", 0,
-     "Threads to work with, up to 3 are of use (default: as many as there are CPUs)", 0},
-    {"stats", OPTION_STATS, NULL, 0, "Tell on stderr where the time of this command went", 0},
-    {0},
-};
-
-static struct filter *filter_of_option(struct session_options *session, int key)
-{
-	switch (key) {
-	case OPTION_COMM:
-		return &session->comm;
-	case OPTION_PID:
-		return &session->pid;
-	case OPTION_TID:
-		return &session->tid;
-	case OPTION_CGROUP:
-		return &session->cgroup;
-	case OPTION_TASK:
-		session->with_tasks = true;
-		return &session->task;
-	case OPTION_DSO:
-		return &session->dso;
-	case OPTION_SYMBOL:
-		return &session->symbol;
-	default:
-		return NULL;
-	}
-}
-
-static uint32_t parse_jobs(const char *text, struct argp_state *state)
-{
-	char *end;
-	unsigned long nr = strtoul(text, &end, 10);
-
-	if (end == text || *end || nr == 0 || nr > UINT16_MAX)
-		argp_error(state, "--jobs wants a number of threads, not '%s'", text);
-	return (uint32_t)nr;
-}
-
-static error_t parse_input_option(int key, char *argument, struct argp_state *state)
-{
-	struct report_options *options = state->input;
-	struct filter *filter = filter_of_option(&options->session, key);
-
-	if (filter)
-		return filter_add(filter, argument) ? ENOMEM : 0;
-	switch (key) {
-	case 'i':
-		options->session.input = argument;
-		return 0;
-	case OPTION_SYMFS:
-		options->session.symfs = argument;
-		return 0;
-	case OPTION_NO_LOCAL_FILES:
-		options->session.use_local_files = false;
-		return 0;
-	case OPTION_EVENT:
-		options->session.event = argument;
-		return 0;
-	case OPTION_NS_PID:
-		options->session.ns_pid = true;
-		return 0;
-	case OPTION_PYTHON_ONLY:
-		options->session.stack.python_only = true;
-		options->output.python_only = true;
-		return 0;
-	case OPTION_NO_KERNEL:
-		options->session.stack.no_kernel = true;
-		options->output.no_kernel = true;
-		return 0;
-	case OPTION_SHOW_EVAL:
-		options->session.stack.show_eval = true;
-		return 0;
-	case OPTION_NO_PAGER:
-		options->no_pager = true;
-		return 0;
-	case 'j':
-		options->session.jobs_nr = parse_jobs(argument, state);
-		return 0;
-	case OPTION_STATS:
-		options->session.with_stats = true;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static const struct argp input_parser = {.options = input_option_table,
-					 .parser = parse_input_option};
-
-static const struct argp_child input_children[] = {
-    {&input_parser, 0, "What to read:", 1},
-    {0},
-};
 
 /* ---- pyrec report ---- */
 
 static const struct argp_option report_option_table[] = {
     {"format", OPTION_FORMAT, "FORM", 0, "text (default), folded or perf-script", 0},
     {"sort", 's', "KEY,…", 0,
-     "Columns: comm, pid, tid, cgroup, container, task, dso, symbol, srcline, kind (default: "
+     "Columns: host, comm, pid, tid, cgroup, container, task, dso, symbol, srcline, kind (default: "
      "comm,dso,symbol)",
      0},
     {"children", OPTION_CHILDREN, NULL, 0,
@@ -188,6 +52,7 @@ static const struct argp_option report_option_table[] = {
 };
 
 static const char *const sort_key_names[SORT_KEYS_NR] = {
+    [SORT_HOST] = "host",
     [SORT_COMM] = "comm",
     [SORT_PID] = "pid",
     [SORT_TID] = "tid",
@@ -291,9 +156,6 @@ static error_t parse_folded_option(int key, char *argument, struct argp_state *s
 		output->show_task = true;
 		options->session.with_tasks = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is one word too many; name the file with -i", argument);
-		return EINVAL;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -342,9 +204,7 @@ static uint32_t usable_cpus_nr(void)
 static void report_options_init(struct report_options *options, const struct output_ops *form)
 {
 	*options = (struct report_options){
-	    .session = {.input = "pyrec.data",
-			.use_local_files = true,
-			.jobs_nr = usable_cpus_nr()},
+	    .session = {.use_local_files = true, .jobs_nr = usable_cpus_nr()},
 	    .output = {.sort = {SORT_COMM, SORT_DSO, SORT_SYMBOL},
 		       .sort_nr = 3,
 		       .tree_percent_limit = TREE_PERCENT_LIMIT,
@@ -359,7 +219,8 @@ int report_options_parse(int argc, char **argv, struct report_options *ret)
 	static const struct argp parser = {
 	    .options = report_option_table,
 	    .parser = parse_report_option,
-	    .children = input_children,
+	    .args_doc = "[FILE…]",
+	    .children = input_option_children,
 	    .doc = "Show where the time of a recording went.\v"
 		   "Symbols of Python bear [p], of machine code [.], of the kernel [k]. Where a "
 		   "stack is not whole it holds a line [incomplete stack: …].",
@@ -388,7 +249,6 @@ static error_t parse_script_option(int key, char *argument, struct argp_state *s
 	case OPTION_LINES:
 	case OPTION_COLUMNS:
 	case OPTION_SHOW_TASK:
-	case ARGP_KEY_ARG:
 		return parse_folded_option(key, argument, state);
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -408,7 +268,8 @@ int script_options_parse(int argc, char **argv, struct report_options *ret)
 	static const struct argp parser = {
 	    .options = option_table,
 	    .parser = parse_script_option,
-	    .children = input_children,
+	    .args_doc = "[FILE…]",
+	    .children = input_option_children,
 	    .doc = "Print every sample in the form of perf script, which many tools read.\v"
 		   "Python functions are called py::NAME and stand with their source file.",
 	};
@@ -423,8 +284,64 @@ int script_options_parse(int argc, char **argv, struct report_options *ret)
 	return 0;
 }
 
+/* ---- pyrec diff ---- */
+
+static const struct argp_option diff_option_table[] = {
+    {"sort", 's', "KEY,…", 0, "Columns, as pyrec report (default: symbol)", 0},
+    {"children", OPTION_CHILDREN, NULL, 0, "Order by what functions took with their callees", 0},
+    {"no-children", OPTION_NO_CHILDREN, NULL, 0, "Order by the innermost functions alone (default)",
+     0},
+    {"percent-limit", OPTION_PERCENT_LIMIT, "N", 0, "Leave out what changed by less than N points",
+     0},
+    {0},
+};
+
+static error_t parse_diff_option(int key, char *argument, struct argp_state *state)
+{
+	const struct report_options *options = state->input;
+
+	switch (key) {
+	case 's':
+	case OPTION_CHILDREN:
+	case OPTION_NO_CHILDREN:
+	case OPTION_PERCENT_LIMIT:
+	case ARGP_KEY_INIT:
+		return parse_report_option(key, argument, state);
+	case ARGP_KEY_SUCCESS:
+		if (options->inputs.nr != 2)
+			argp_error(state, "two recordings are compared, the older one first");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int diff_options_parse(int argc, char **argv, struct report_options *ret)
+{
+	static const struct argp parser = {
+	    .options = diff_option_table,
+	    .parser = parse_diff_option,
+	    .args_doc = "OLD NEW",
+	    .children = input_option_children,
+	    .doc =
+		"Show what grew and what shrank from one recording to another.\v"
+		"Shares are of each recording's own samples, so recordings of different length can "
+		"be compared; differences are in points of percent.",
+	};
+	char name[] = "pyrec diff";
+
+	report_options_init(ret, &output_text);
+	ret->has_children = true; /* perf diff, too, compares the functions themselves */
+	ret->output.sort[0] = SORT_SYMBOL;
+	ret->output.sort_nr = 1;
+	argp_err_exit_status = EXIT_STATUS_USAGE;
+	argv[0] = name;
+	return argp_parse(&parser, argc, argv, 0, NULL, ret) ? -EINVAL : 0;
+}
+
 void report_options_deinit(struct report_options *options)
 {
+	input_names_deinit(&options->inputs);
 	filter_deinit(&options->session.comm);
 	filter_deinit(&options->session.cgroup);
 	filter_deinit(&options->session.pid);

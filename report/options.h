@@ -7,11 +7,15 @@
 
 #include "common/cleanup.h"
 #include "report/output.h"
+#include "common/vec.h"
 #include "report/session.h"
 
 enum { EXIT_STATUS_USAGE = 129 };
 
+VEC_DEFINE(input_names, const char *)
+
 struct report_options {
+	struct input_names inputs; /* at least one; "-": stdin */
 	struct session_options session;
 	struct output_options output;
 	const struct output_ops *form;
@@ -25,6 +29,8 @@ struct report_options {
  */
 must_check int report_options_parse(int argc, char **argv, struct report_options *ret);
 must_check int script_options_parse(int argc, char **argv, struct report_options *ret);
+/** Of exactly two inputs, the older one first. */
+must_check int diff_options_parse(int argc, char **argv, struct report_options *ret);
 void report_options_deinit(struct report_options *options);
 
 #endif

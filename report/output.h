@@ -25,6 +25,7 @@ struct sample_info {
 	uint32_t cpu; /* UINT32_MAX: not recorded */
 	uint64_t time_ns;
 	uint64_t period;
+	const char *host;      /* escaped; '-' when the recording does not tell */
 	const char *comm;      /* escaped; ":TID" when never told */
 	const char *cgroup;    /* escaped; "-": not known */
 	const char *container; /* its short name */
@@ -35,6 +36,7 @@ struct sample_info {
 };
 
 enum sort_key {
+	SORT_HOST,
 	SORT_COMM,
 	SORT_PID,
 	SORT_TID,
@@ -89,7 +91,7 @@ struct output;
 struct output_ops {
 	const char *name; /* of --format= */
 
-	/* Once, before the first sample, or before end() when there is none. May be NULL. */
+	/* For each recording, before its first sample, or when it has none. May be NULL. */
 	void (*begin)(struct output *output, const struct session *session);
 
 	/*
@@ -107,8 +109,11 @@ struct output_ops {
 	int (*sample)(struct output *output, const struct session *session,
 		      const struct sample_info *sample);
 
-	/* Once, after the last sample, on damaged files too. @tally is empty with sample(). */
-	int (*end)(struct output *output, const struct session *session, const struct tally *tally);
+	/* For each recording, in order, after all of them were read. May be NULL. */
+	void (*tell)(struct output *output, const struct session *session);
+
+	/* Once, then, on damaged files too. @tally is empty with sample(). */
+	int (*end)(struct output *output, const struct tally *tally);
 };
 
 struct output {

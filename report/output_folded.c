@@ -103,13 +103,11 @@ static int folded_print_node(const struct output *output, struct folded_stack *s
 }
 
 /* What is told of the losses must not stand among the data: it goes to stderr, in cmd_report. */
-static int folded_end(struct output *output, const struct session *session,
-		      const struct tally *tally)
+static int folded_end(struct output *output, const struct tally *tally)
 {
 	struct folded_stack stack = {.tally = tally};
 	int ret = 0;
 
-	(void)session;
 	for (size_t i = 0; i < tally->profile.nr && ret == 0 && !output->out->error; i++)
 		if (tally->profile.nodes[i].self.samples_nr)
 			ret = folded_print_node(output, &stack, (uint32_t)i);

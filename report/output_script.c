@@ -186,11 +186,9 @@ static int script_sample(struct output *output, const struct session *session,
 	return ret;
 }
 
-static int script_end(struct output *output, const struct session *session,
-		      const struct tally *tally)
+static int script_end(struct output *output, const struct tally *tally)
 {
 	(void)output;
-	(void)session;
 	(void)tally;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "report/output.h"
 #include "report/report_header.h"
 #include "report/tally.h"
+#include "report/text_columns.h"
 
 static void text_frame_key(const struct output *output, const struct location *location,
 			   struct strbuf *key)
@@ -25,6 +26,8 @@ static void text_frame_key(const struct output *output, const struct location *l
 static void text_group_key(const struct output *output, const struct sample_info *sample,
 			   struct strbuf *key)
 {
+	if (output_sorts_by(output->options, SORT_HOST))
+		strbuf_append_format(key, "%s/", sample->host);
 	if (output_sorts_by(output->options, SORT_COMM))
 		strbuf_append_text(key, sample->comm);
 	if (output_sorts_by(output->options, SORT_PID))
@@ -39,40 +42,11 @@ static void text_group_key(const struct output *output, const struct sample_info
 		strbuf_append_format(key, "/%s", sample->task);
 }
 
-static const char *text_column_title(enum sort_key key)
-{
-	switch (key) {
-	case SORT_COMM:
-		return "Command";
-	case SORT_PID:
-		return "Pid";
-	case SORT_TID:
-		return "Tid";
-	case SORT_CGROUP:
-		return "Cgroup";
-	case SORT_CONTAINER:
-		return "Container";
-	case SORT_DSO:
-		return "Shared Object";
-	case SORT_SYMBOL:
-		return "Symbol";
-	case SORT_SRCLINE:
-		return "Source:Line";
-	case SORT_KIND:
-		return "Kind";
-	case SORT_TASK:
-		return "Task";
-	case SORT_KEYS_NR:
-		break;
-	}
-	return "";
-}
-
 struct text_table {
 	struct out_stream *out;
 	const struct histogram *histogram;
 	const struct output_options *options;
-	size_t widths[SORT_KEYS_NR]; /* by column */
+	struct text_columns columns;
 	struct strbuf cell;
 };
 
@@ -98,45 +72,24 @@ static void text_measure(struct text_table *table)
 {
 	const struct histogram *histogram = table->histogram;
 
-	for (uint32_t i = 0; i < table->options->sort_nr; i++)
-		table->widths[i] = strlen(text_column_title(table->options->sort[i]));
+	text_columns_begin(&table->columns, table->options);
 	for (size_t row = 0; row < histogram->rows_nr; row++) {
 		if (!text_shows_row(table, &histogram->rows[row]))
 			continue;
-		for (uint32_t i = 0; i < table->options->sort_nr; i++) {
-			size_t columns = escape_columns(text_cell(table, &histogram->rows[row], i));
-
-			if (columns > table->widths[i])
-				table->widths[i] = columns;
-		}
+		for (uint32_t i = 0; i < table->options->sort_nr; i++)
+			text_columns_measure(&table->columns, i,
+					     text_cell(table, &histogram->rows[row], i));
 	}
-}
-
-/* The last column is not filled up: no blanks at the ends of lines. */
-static void text_print_cell(struct text_table *table, uint32_t column, const char *text)
-{
-	out_text(table->out, "  ");
-	out_text(table->out, text);
-	if (column + 1 < table->options->sort_nr)
-		out_spaces(table->out, table->widths[column] - escape_columns(text));
 }
 
 static void text_print_titles(struct text_table *table)
 {
-	const struct output_options *options = table->options;
+	const bool children = table->options->children;
 
-	out_text(table->out,
-		 options->children ? "# Children      Self   Samples" : "# Overhead   Samples");
-	for (uint32_t i = 0; i < options->sort_nr; i++)
-		text_print_cell(table, i, text_column_title(options->sort[i]));
-	out_text(table->out,
-		 options->children ? "\n# ........  ........  ........" : "\n# ........  ........");
-	for (uint32_t i = 0; i < options->sort_nr; i++) {
-		out_text(table->out, "  ");
-		for (size_t dots = table->widths[i]; dots; dots--)
-			out_char(table->out, '.');
-	}
-	out_text(table->out, "\n#\n");
+	out_text(table->out, children ? "# Children      Self   Samples" : "# Overhead   Samples");
+	text_columns_print_titles(&table->columns, table->out);
+	out_text(table->out, children ? "# ........  ........  ........" : "# ........  ........");
+	text_columns_print_rule(&table->columns, table->out);
 }
 
 static int text_print_row(struct text_table *table, const struct histogram_row *row)
@@ -152,7 +105,7 @@ static int text_print_row(struct text_table *table, const struct histogram_row *
 		out_format(table->out, "   %6.2f%%", self);
 	out_format(table->out, "  %8llu", (unsigned long long)shown->samples_nr);
 	for (uint32_t i = 0; i < options->sort_nr; i++)
-		text_print_cell(table, i, text_cell(table, row, i));
+		text_columns_print(&table->columns, table->out, i, text_cell(table, row, i));
 	out_char(table->out, '\n');
 	if (options->tree == TREE_NONE)
 		return 0;
@@ -175,14 +128,18 @@ static int text_print_table(struct text_table *table)
 	return ret ? ret : table->cell.error;
 }
 
-static int text_end(struct output *output, const struct session *session, const struct tally *tally)
+static void text_tell(struct output *output, const struct session *session)
+{
+	report_header_print_text(output->out, session, output->options);
+}
+
+static int text_end(struct output *output, const struct tally *tally)
 {
 	struct histogram histogram;
 	struct text_table table = {
 	    .out = output->out, .histogram = &histogram, .options = output->options};
 	int ret = histogram_init(&histogram, tally, output->options);
 
-	report_header_print_text(output->out, session, output->options);
 	if (ret == 0)
 		ret = text_print_table(&table);
 	strbuf_deinit(&table.cell);
@@ -194,5 +151,6 @@ const struct output_ops output_text = {
     .name = "text",
     .frame_key = text_frame_key,
     .group_key = text_group_key,
+    .tell = text_tell,
     .end = text_end,
 };

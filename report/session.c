@@ -50,14 +50,14 @@ static int session_update_build_ids(struct session *session)
 	return ret;
 }
 
-int session_open(struct session *session, const struct session_options *options)
+int session_open(struct session *session, const struct session_options *options, const char *input)
 {
 	struct modules_options modules = {.use_local_files = options->use_local_files,
 					  .symfs = options->symfs};
 	int ret;
 
 	*session = (struct session){.options = options, .times.is_enabled = options->with_stats};
-	ret = perf_reader_open(options->input, &session->reader, &session->error);
+	ret = perf_reader_open(input, &session->reader, &session->error);
 	if (ret)
 		return ret;
 	ret = session_open_bundle(session);
@@ -73,7 +73,6 @@ int session_open(struct session *session, const struct session_options *options)
 			    options->use_local_files);
 	if (ret == 0)
 		ret = location_table_init(&session->locations, &session->kernel, &session->codes);
-	tally_init(&session->tally, &session->locations);
 	if (ret == 0)
 		ret = stack_builder_init(&session->builder, &options->stack, &session->locations,
 					 &session->times);
@@ -85,7 +84,6 @@ void session_close(struct session *session)
 {
 	intake_deinit(&session->intake);
 	stack_builder_deinit(&session->builder);
-	tally_deinit(&session->tally);
 	location_table_deinit(&session->locations);
 	kernel_symbols_deinit(&session->kernel);
 	timeline_deinit(&session->timeline);
@@ -118,6 +116,21 @@ static const char *session_comm(struct session *session, const struct process *p
 		return "swapper";
 	snprintf(text, sizeof(text), ":%u", tid);
 	return intern_text(&session->texts, text);
+}
+
+/* In pipe format the name comes with the records. */
+static const char *session_host(struct session *session)
+{
+	const char *name = perf_reader_facts(session->reader)->hostname;
+	auto_strbuf struct strbuf escaped = {0};
+
+	if (session->host)
+		return session->host;
+	if (!name)
+		return "-";
+	escape_append(&escaped, name, strlen(name));
+	session->host = escaped.error ? NULL : intern_text(&session->texts, strbuf_text(&escaped));
+	return session->host ? session->host : "-";
 }
 
 static bool session_accepts_location(const struct session *session, uint32_t id)
@@ -181,7 +194,7 @@ static int session_show(struct session *session, struct output *output,
 	if (__builtin_add_overflow(counts->period, info->period, &counts->period))
 		counts->period = UINT64_MAX;
 	return output->ops->sample ? output->ops->sample(output, session, info)
-				   : tally_add(&session->tally, output, info);
+				   : tally_add(session->tally, &session->locations, output, info);
 }
 
 static int session_show_timed(struct session *session, struct output *output,
@@ -244,6 +257,26 @@ static int session_find_task(struct session *session, const struct sample_stack 
 	return ret;
 }
 
+static uint64_t session_time_ns(const struct session *session, const struct session_time *time)
+{
+	uint64_t ns;
+
+	if (!time->is_relative)
+		return time->ns;
+	return __builtin_add_overflow(session->first_sample_ns, time->ns, &ns) ? UINT64_MAX : ns;
+}
+
+static bool session_wants_time(struct session *session, uint64_t time_ns)
+{
+	const struct session_time *time = session->options->time;
+
+	if (!session->has_sampled)
+		session->first_sample_ns = time_ns;
+	session->has_sampled = true;
+	return (!time[0].is_set || time_ns >= session_time_ns(session, &time[0])) &&
+	       (!time[1].is_set || time_ns < session_time_ns(session, &time[1]));
+}
+
 static int session_sample(struct session *session, struct output *output,
 			  const struct record *record, const struct intake_item *item)
 {
@@ -267,10 +300,15 @@ static int session_sample(struct session *session, struct output *output,
 		session->counts.other_events_nr++;
 		return 0;
 	}
+	if (!session_wants_time(session, sample->time_ns)) {
+		session->counts.filtered_nr++;
+		return 0;
+	}
 	info.event = session->event_name;
 	info.comm = process ? session_comm(session, process, sample->tid) : NULL;
 	if (!info.comm)
 		return -ENOMEM;
+	info.host = session_host(session);
 	info.cgroup = process->cgroup ? process->cgroup : "-";
 	info.container = process->cgroup ? process->container : "-";
 	if (session->options->ns_pid) {
@@ -427,18 +465,17 @@ static int session_run_stages(struct session *session, struct output *output)
 	return ret;
 }
 
-int session_run(struct session *session, struct output *output)
+int session_run(struct session *session, struct output *output, struct tally *tally)
 {
-	uint64_t begin_ns;
-	int ret = session_run_stages(session, output);
+	int ret;
 
+	session->tally = tally;
+	output->has_begun = false;
+	ret = session_run_stages(session, output);
 	if (ret < 0)
 		return ret;
 	progress_finish(&session->intake.progress);
 	session_take_findings(session);
 	output_begin(output, session);
-	begin_ns = stage_begin(&session->times);
-	ret = output->ops->end(output, session, &session->tally);
-	stage_end(&session->times, STAGE_PRINT, begin_ns);
-	return ret;
+	return 0;
 }

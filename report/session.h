@@ -30,12 +30,19 @@
 #include "report/tally.h"
 #include "report/timeline.h"
 
+/* One end of a range of time. */
+struct session_time {
+	bool is_set;
+	bool is_relative; /* to the recording's first sample */
+	uint64_t ns;
+};
+
 struct session_options {
-	const char *input; /* "-": stdin */
 	bool use_local_files;
 	const char *symfs; /* NULL: "/" */
 	const char *event; /* NULL: the first one that has samples */
 	struct stack_options stack;
+	struct session_time time[2]; /* samples from the first one on, up to the second */
 	bool ns_pid; /* number processes and threads as their own pid namespace does */
 	struct filter comm, cgroup, pid, tid; /* samples of these */
 	struct filter task;		      /* samples of these asyncio tasks */
@@ -91,7 +98,7 @@ struct session {
 	struct intake intake;
 	struct pipeline *pipeline; /* while session_run() runs on several threads; else NULL */
 	struct stack_builder builder;
-	struct tally tally;
+	struct tally *tally; /* borrowed; of all sessions that are shown together */
 	struct intern texts;
 	struct u32_vec
 	    accepted_locations; /* filter_frames: by location; 0 not asked yet, 1 no, 2 */
@@ -101,6 +108,9 @@ struct session {
 	uint64_t apply_ns;	  /* with_stats: of all that the session's own thread did */
 	const char *event_name;	  /* of the shown samples; NULL before the first one */
 	uint64_t applied_ns;	  /* newest time handed on */
+	const char *host;	  /* escaped */
+	bool has_sampled;
+	uint64_t first_sample_ns; /* of all samples, shown or not, once has_sampled */
 	bool has_file_info;
 	struct payload_file_info file_info; /* pyrec_version: NUL terminated, escaped */
 	bool has_clock;
@@ -112,18 +122,20 @@ struct session {
 };
 
 /**
- * Open the recording and what it needs. @options is borrowed; @session is the caller's memory, to
- * be closed even when this fails. Return: 0; session->error.code when the file cannot be
- * read; -ENOMEM.
+ * Open the recording @input ("-": stdin) and what it needs. @options is borrowed; @session is the
+ * caller's memory, to be closed even when this fails. Return: 0; session->error.code when the file
+ * cannot be read; -ENOMEM.
  */
-must_check int session_open(struct session *session, const struct session_options *options);
+must_check int session_open(struct session *session, const struct session_options *options,
+			    const char *input);
 void session_close(struct session *session);
 
 /**
- * Read it all into @output, its end() included. Damage does not stop it: what could be read is
- * shown, and session->error tells. Return: 0, -ENOMEM, or the error of @output.
+ * Read it all into @output: samples are shown, or counted in @tally, which then borrows from the
+ * session. Damage does not stop it: what could be read is shown, and session->error tells. Return:
+ * 0, -ENOMEM, or the error of @output.
  */
-must_check int session_run(struct session *session, struct output *output);
+must_check int session_run(struct session *session, struct output *output, struct tally *tally);
 
 /** Remember what is wrong with the file, if nothing was before. */
 void session_set_error(struct session *session, int code, uint64_t offset, const char *what);

@@ -3,16 +3,16 @@
 
 #include <errno.h>
 
-void tally_init(struct tally *tally, struct location_table *locations)
+void tally_init(struct tally *tally)
 {
-	*tally = (struct tally){.locations = locations, .last_group = ID_NONE};
+	*tally = (struct tally){.last_group = ID_NONE};
 }
 
 void tally_deinit(struct tally *tally)
 {
 	profile_deinit(&tally->profile);
 	intern_deinit(&tally->frame_keys);
-	u32_vec_deinit(&tally->frame_locations);
+	tally_locations_deinit(&tally->locations);
 	intern_deinit(&tally->group_keys);
 	tally_groups_deinit(&tally->groups);
 	u32_vec_deinit(&tally->path);
@@ -20,10 +20,9 @@ void tally_deinit(struct tally *tally)
 	*tally = (struct tally){0};
 }
 
-static int tally_frame(struct tally *tally, const struct output *output, uint32_t location_id,
+static int tally_frame(struct tally *tally, const struct output *output, struct location *location,
 		       uint32_t *ret)
 {
-	struct location *location = location_get(tally->locations, location_id);
 	int error = 0;
 
 	if (location->frame_id == ID_NONE) {
@@ -33,8 +32,8 @@ static int tally_frame(struct tally *tally, const struct output *output, uint32_
 			return tally->key.error;
 		error = intern_bytes(&tally->frame_keys, strbuf_text(&tally->key), tally->key.nr,
 				     &location->frame_id);
-		if (error == 0 && location->frame_id == tally->frame_locations.nr)
-			error = u32_vec_append(&tally->frame_locations, location_id);
+		if (error == 0 && location->frame_id == tally->locations.nr)
+			error = tally_locations_append(&tally->locations, location);
 	}
 	*ret = location->frame_id;
 	return error;
@@ -45,6 +44,7 @@ static int tally_find_group(struct tally *tally, const struct output *output,
 {
 	struct tally_group group = {.pid = sample->pid,
 				    .tid = sample->tid,
+				    .host = sample->host,
 				    .comm = sample->comm,
 				    .cgroup = sample->cgroup,
 				    .container = sample->container,
@@ -53,7 +53,8 @@ static int tally_find_group(struct tally *tally, const struct output *output,
 
 	if (tally->last_group != ID_NONE && tally->last.pid == group.pid &&
 	    tally->last.tid == group.tid && tally->last.comm == group.comm &&
-	    tally->last.cgroup == group.cgroup && tally->last.task == group.task) {
+	    tally->last.cgroup == group.cgroup && tally->last.task == group.task &&
+	    tally->last.host == group.host) {
 		*ret = tally->last_group;
 		return 0;
 	}
@@ -69,7 +70,8 @@ static int tally_find_group(struct tally *tally, const struct output *output,
 	return error;
 }
 
-int tally_add(struct tally *tally, const struct output *output, const struct sample_info *sample)
+int tally_add(struct tally *tally, struct location_table *locations, const struct output *output,
+	      const struct sample_info *sample)
 {
 	struct profile_weight weight = {.samples_nr = 1, .period = sample->period};
 	uint32_t group;
@@ -79,7 +81,8 @@ int tally_add(struct tally *tally, const struct output *output, const struct sam
 		ret = u32_vec_reserve(&tally->path, sample->frames_nr);
 	tally->path.nr = sample->frames_nr;
 	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++)
-		ret = tally_frame(tally, output, sample->frames[i].location,
+		ret = tally_frame(tally, output,
+				  location_get(locations, sample->frames[i].location),
 				  &tally->path.items[sample->frames_nr - 1 - i]);
 	if (ret)
 		return ret;

@@ -16,6 +16,7 @@
 struct tally_group {
 	uint32_t pid;
 	uint32_t tid;
+	const char *host;
 	const char *comm;
 	const char *cgroup;
 	const char *container;
@@ -24,28 +25,32 @@ struct tally_group {
 
 VEC_DEFINE(tally_groups, struct tally_group)
 
+VEC_DEFINE(tally_locations, const struct location *)
+
 struct tally {
 	struct profile profile;
 	struct intern frame_keys;	  /* ids: frames */
-	struct u32_vec frame_locations;	  /* by frame: a location that stands for it */
+	struct tally_locations locations; /* by frame: one that stands for it */
 	struct intern group_keys;	  /* ids: groups */
 	struct tally_groups groups;	  /* by group */
 	struct u32_vec path;		  /* scratch */
 	struct strbuf key;		  /* scratch */
-	struct location_table *locations; /* borrowed */
 	uint32_t last_group;		  /* of last; ID_NONE at first */
 	struct tally_group last;
 };
 
-void tally_init(struct tally *tally, struct location_table *locations);
+void tally_init(struct tally *tally);
 void tally_deinit(struct tally *tally);
-/** Return: 0 or -ENOMEM. */
-must_check int tally_add(struct tally *tally, const struct output *output,
-			 const struct sample_info *sample);
+/**
+ * Count @sample, whose frames are of @locations. They and the sample's texts are borrowed for the
+ * tally's life; samples of several recordings may go into one. Return: 0 or -ENOMEM.
+ */
+must_check int tally_add(struct tally *tally, struct location_table *locations,
+			 const struct output *output, const struct sample_info *sample);
 
 static inline const struct location *tally_location(const struct tally *tally, uint32_t frame)
 {
-	return location_get(tally->locations, tally->frame_locations.items[frame]);
+	return tally->locations.items[frame];
 }
 
 #endif

@@ -107,8 +107,14 @@ STATUSES = {
     "script": {
         "0": "pyrec script",
         "1": "pyrec script >/dev/full",
-        "129": "pyrec script x",
+        "129": "pyrec script --colour",
         "141": "(sleep 1; pyrec script; echo $? >status) | true; exit $(cat status)",
+    },
+    "diff": {
+        "0": "pyrec diff pyrec.data pyrec.data",
+        "1": "pyrec diff pyrec.data nothing",
+        "129": "pyrec diff pyrec.data",
+        "141": "(sleep 1; pyrec diff pyrec.data pyrec.data; echo $? >status) | true; exit $(cat status)",
     },
     "info": {"0": "pyrec info", "1": "pyrec info -i nothing", "129": "pyrec info x"},
     "dump": {"0": "pyrec dump", "1": "pyrec dump -i .", "129": "pyrec dump --colour"},

@@ -171,11 +171,10 @@ def test_full_disk_is_a_message(make_recording):
         ["report", "--format=svg"],
         ["report", "--percent-limit=many"],
         ["report", "--percent-limit=nan"],
-        ["report", "file"],
         ["report", "-gsideways"],
         ["report", "--unknown"],
         ["script", "--sort=symbol"],
-        ["script", "file"],
+        ["diff", "file"],
     ],
     ids=" ".join,
 )

@@ -234,13 +234,16 @@ static void check_folded(struct fixture *fixture, const char *comm, const char *
 	    .pid = 12, .tid = 13, .period = 77, .comm = comm, .frames = frames, .frames_nr = 4};
 	struct tally tally;
 
-	tally_init(&tally, &fixture->session.locations);
-	assert_int_equal(tally_add(&tally, &fixture->output, &sample), 0);
+	tally_init(&tally);
+	assert_int_equal(tally_add(&tally, &fixture->session.locations, &fixture->output, &sample),
+			 0);
 	sample.pid = 14;
 	sample.frames_nr = 1;
-	assert_int_equal(tally_add(&tally, &fixture->output, &sample), 0);
-	assert_int_equal(tally_add(&tally, &fixture->output, &sample), 0);
-	assert_int_equal(output_folded.end(&fixture->output, &fixture->session, &tally), 0);
+	assert_int_equal(tally_add(&tally, &fixture->session.locations, &fixture->output, &sample),
+			 0);
+	assert_int_equal(tally_add(&tally, &fixture->session.locations, &fixture->output, &sample),
+			 0);
+	assert_int_equal(output_folded.end(&fixture->output, &tally), 0);
 	check_text(fixture, expected);
 	tally_deinit(&tally);
 	fixture_destroy(fixture);

@@ -33,7 +33,7 @@ static void setup(struct fixture *fixture)
 						.dso = &no_filter,
 						.symbol = &no_filter}};
 	assert_int_equal(location_table_init(&fixture->locations, NULL, &fixture->codes), 0);
-	tally_init(&fixture->tally, &fixture->locations);
+	tally_init(&fixture->tally);
 	fixture->output = (struct output){.ops = &output_text, .options = &fixture->options};
 }
 
@@ -74,7 +74,8 @@ static void add(struct fixture *fixture, uint32_t pid, const char *stack, int co
 	for (size_t i = 0; i < nr; i++)
 		frames[nr - 1 - i].location = frame_of(fixture, stack[i]);
 	while (count--)
-		assert_int_equal(tally_add(&fixture->tally, &fixture->output, &sample), 0);
+		assert_int_equal(
+		    tally_add(&fixture->tally, &fixture->locations, &fixture->output, &sample), 0);
 }
 
 static const struct histogram_row *find_row(const struct histogram *histogram, char name)
@@ -273,7 +274,8 @@ static void test_deep_stacks(void **state)
 	fixture.options.tree = TREE_CALLER;
 	for (size_t i = 0; i < 20000; i++)
 		frames[i].location = frame_of(&fixture, i % 2 ? 'a' : 'b');
-	assert_int_equal(tally_add(&fixture.tally, &fixture.output, &sample), 0);
+	assert_int_equal(tally_add(&fixture.tally, &fixture.locations, &fixture.output, &sample),
+			 0);
 	assert_int_equal(histogram_init(&histogram, &fixture.tally, &fixture.options), 0);
 	out_stream_init(&out, fileno(file));
 	assert_int_equal(call_tree_print(&out, &histogram, find_row(&histogram, 'a')), 0);
