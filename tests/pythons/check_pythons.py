@@ -76,12 +76,18 @@ def find_wrong_deep(samples, stacks):
 
 
 NO_TABLES = "[incomplete stack: no unwind information]"
+# What may follow where a frame pointer led on from musl's code, but not to the root.
+NATIVE_ENDS = (
+    NO_TABLES,
+    "[incomplete stack: unwinding failed]",
+    "[incomplete stack: user stack cut]",
+)
 
 
 def is_flagged_on_musl(sample):
     """For another reason than that musl has no unwind tables."""
     return any(
-        frame.name.startswith("[incomplete stack: ") and frame.name != NO_TABLES
+        frame.name.startswith("[incomplete stack: ") and frame.name not in NATIVE_ENDS
         for frame in sample.frames
     )
 
@@ -91,7 +97,7 @@ def find_impossible_on_musl(samples, stacks):
     frames before it must be as declared, elsewhere the Python frames."""
     impossible = []
     for sample in samples:
-        frames = [frame for frame in sample.frames if frame.name != NO_TABLES]
+        frames = [frame for frame in sample.frames if frame.name not in NATIVE_ENDS]
         wanted = stacks
         if not is_cut_at_root(sample.frames):
             frames = [frame for frame in frames if frame.kind == "p"]
