@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""CPU time of one thread split 50/30/20 over three functions for argv[1] seconds of wall time.
+"""CPU time of one thread split 50/30/20 over three functions for argv[1] seconds of wall time, or in the
+proportion of argv[2:].
 
 Small slices, each measured by the CPU clock of the process, which has no other thread, and always given to the function that
 is furthest behind its share: what else runs on the machine hits all three alike.
@@ -52,4 +53,6 @@ def main(seconds):
     declared.emit(spent_seconds=spent, window=window, **declared.identity())
 
 
+if sys.argv[2:]:
+    SHARES.update(zip(SHARES, map(float, sys.argv[2:])))
 main(float(sys.argv[1]))
