@@ -4,8 +4,11 @@
 #include <asm/perf_regs.h>
 #include <errno.h>
 
-/* The loop itself, and two calls deep what it calls before its frame is linked. */
-enum { EVAL_PROLOGUE_FRAMES = 3 };
+/*
+ * The loop itself, and three calls deep what it calls before its frame is linked and, up to 3.6,
+ * after: _Py_CheckFunctionResult, PyErr_Occurred, _PyThreadState_UncheckedGet.
+ */
+enum { EVAL_PROLOGUE_FRAMES = 4 };
 
 const char *stack_gap_text(enum stack_gap gap)
 {

@@ -58,6 +58,34 @@ def script_name(name):
     return re.sub(r"[(); \"']|->", "_", escaped(name))
 
 
+def may_stand(frame, near, program=""):
+    """A filler, or a frame of the foreign objects that may stand around the declared one."""
+    objects = near.get("objects")
+    return is_filler(frame, program) or (
+        frame.kind == "n" and bool(objects and re.search(objects, os.path.basename(frame.dso)))
+    )
+
+
+def is_named(frame, wanted):
+    """A C function by its name, without what the compiler appends; a stripped file has none."""
+    if frame.kind != "n" or not re.search(wanted["object"], os.path.basename(frame.dso)):
+        return False
+    name = frame.name.partition(".")[0]
+    return name == "[unknown]" or bool(re.fullmatch(wanted["names"], name))
+
+
+def find_lacking(gap, through):
+    """The first of the C functions that must stand in a gap, in order, and does not; or None."""
+    at = 0
+    for wanted in through:
+        while at < len(gap) and not is_named(gap[at], wanted):
+            at += 1
+        if at == len(gap):
+            return wanted
+        at += 1
+    return None
+
+
 def script_file(file):
     """co_filename as the perf-script grammar spells it: no blanks, nothing like [kernel]."""
     file = escaped(file)
@@ -84,16 +112,19 @@ def find_difference(frames, declared, program=""):
     for expected in declared:
         begin = at
         while at < len(frames) and not is_declared(frames[at], expected):
-            if not is_filler(frames[at], program):
+            if not may_stand(frames[at], expected, program):
                 return f"frame {at}: {frames[at]} where {expected} is declared"
             at += 1
         if at == len(frames):
             return f"the stack ends where {expected} is declared"
         if at > begin and not expected["gap"]:
             return f"frame {begin}: {frames[begin]} where no gap is declared before {expected}"
+        lacking = find_lacking(frames[begin:at], expected.get("through", []))
+        if lacking:
+            return f"no {lacking} before {expected}"
         at += 1
     for frame in frames[at:]:
-        if not is_filler(frame, program):
+        if not may_stand(frame, declared[-1], program):
             return f"{frame} above the declared leaf"
     return None
 

@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TARGETS = os.path.join(ROOT, "tests", "targets")
+import extensions
+from extensions import ROOT, TARGETS
+
 PYREC = os.environ.get("PYREC", os.path.join(ROOT, "pyrec"))
 # The build folder; the front door of the tree is built in build/.
 BUILD = os.path.join(ROOT, "build") if os.path.dirname(PYREC) == ROOT else os.path.dirname(PYREC)
@@ -65,20 +66,23 @@ def find_python(version):
     return max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path)])
 
 
-def build_extension(python, folder):
-    """Compile spinext for one interpreter, with its own headers, into folder."""
+def find_headers(python):
+    """Where the headers of one interpreter are."""
     query = (
         "import sysconfig as s; "
         "print(s.get_path('include') + ' ' + (s.get_config_var('EXT_SUFFIX') or '.so'))"
     )
     answer = subprocess.run([python, "-c", query], capture_output=True, text=True, check=True)
-    include, suffix = answer.stdout.split()
-    if not os.path.exists(os.path.join(include, "Python.h")):
-        skip(f"prerequisite Python.h of {python}: not in {include}")
-    source = os.path.join(TARGETS, "spinext.c")
-    output = os.path.join(folder, "spinext" + suffix)
-    command = ["gcc", "-shared", "-fPIC", "-O2", "-g", "-Wall", "-I", include, source, "-o", output]
-    subprocess.run(command, check=True, timeout=TIMEOUT_SECONDS)
+    headers = extensions.Headers(*answer.stdout.split())
+    if not headers.has_python_h():
+        skip(f"prerequisite Python.h of {python}: not in {headers.include}")
+    return headers
+
+
+def build_extension(python, folder):
+    """Compile spinext for one interpreter, with its own headers, into folder."""
+    complaint = extensions.build_c(find_headers(python), folder)
+    assert not complaint, complaint
     return folder
 
 

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 
+import extensions
 import pyrec_harness as harness
 
 # Prints what it is and waits, so that its mappings can be looked at. Any version understands it.
@@ -60,18 +61,8 @@ class Interpreter:
                 shutil.copy(source, folder)
             yield folder, folder[len(self.root) :]
 
-    def build_extension(self, folder):
-        """spinext for this interpreter into folder; False where it cannot be built."""
-        include = self.root + self.include
-        if not os.path.exists(os.path.join(include, "Python.h")):
-            return False
-        output = os.path.join(folder, "spinext" + self.suffix)
-        source = os.path.join(harness.TARGETS, "spinext.c")
-        # Headers of the tree only where this machine has none: pyconfig.h is in two places.
-        includes = ["-I", include, "-idirafter", f"{self.root}/usr/include"]
-        compiler = "musl-gcc" if "-musl" in self.suffix else "gcc"
-        command = [compiler, "-shared", "-fPIC", "-O2", "-g", *includes, source, "-o", output]
-        return harness.run(command).returncode == 0
+    def headers(self):
+        return extensions.Headers(self.root + self.include, self.suffix, self.root)
 
 
 def runtime_file(pid):
