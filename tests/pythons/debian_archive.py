@@ -12,6 +12,10 @@ KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TIMEOUT_SECONDS = 600
 
 
+class NoArchive(OSError):
+    """There is no network, or no mirror on it."""
+
+
 def run(command, timeout_seconds=TIMEOUT_SECONDS, **options):
     done = subprocess.run(
         [str(word) for word in command],
@@ -64,7 +68,10 @@ class Archive:
             self.options += ["-o", option]
 
     def update(self):
-        run(["apt-get", *self.options, "-q", "update"])
+        try:
+            run(["apt-get", *self.options, "-q", "update", "--error-on=any"])
+        except OSError as error:
+            raise NoArchive(error) from error
 
     def has(self, package):
         return bool(run(["apt-cache", *self.options, "pkgnames", package]).split().count(package))

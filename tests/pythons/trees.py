@@ -104,7 +104,12 @@ def find_trees(tell=print):
             tell(f"pythons: unpacking {', '.join(SUITES[suite])} of {suite} into {tree}")
             try:
                 make_tree(suite, tree)
+            except debian_archive.NoArchive as error:
+                tell(f"pythons: {suite} left out, its archive does not answer: {error}")
+                continue
             except (OSError, subprocess.SubprocessError) as error:
+                if os.environ.get("REQUIRE") == "all":
+                    raise
                 tell(f"pythons: {suite} left out: {error}")
                 continue
         trees[suite] = tree

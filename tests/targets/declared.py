@@ -23,6 +23,9 @@ import threading
 import time
 import types
 
+if not hasattr(threading, "get_native_id"):
+    import ctypes  # here and not when it is asked: a forked child may find import's lock held
+
 # Up to 3.10 a call from Python to Python goes through C.
 EACH_CALL_IS_NATIVE = sys.version_info < (3, 11)
 
@@ -67,8 +70,6 @@ def native_id():
     """The kernel's number of this thread; threading.get_native_id() came with 3.8."""
     if hasattr(threading, "get_native_id"):
         return threading.get_native_id()
-    import ctypes
-
     return ctypes.CDLL(None).syscall(186)  # gettid, x86-64
 
 

@@ -33,10 +33,11 @@ def renamed(code, name):
 
 def work_as(name, seconds):
     function = FunctionType(renamed(template.__code__, name), globals(), name)
-    begin = monotonic()
+    begin, cpu_begin = monotonic(), declared.cpu_seconds()
     function(begin + seconds * SECOND)
     window = [in_ns(begin), in_ns(monotonic())]
-    declared.emit(worker=name, window=window, **declared.identity())
+    spent = declared.cpu_seconds() - cpu_begin
+    declared.emit(worker=name, window=window, process_cpu_seconds=spent, **declared.identity())
 
 
 if __name__ == "__main__":
