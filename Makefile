@@ -150,7 +150,7 @@ man: $(MAN_PAGES)
 
 CHECK = O=$(O) MAKE="$(MAKE)" PYTHON=$(PYTHON) tests/check.sh
 
-## check: install what is missing, build, run every test; REQUIRE=all fails on a needless skip
+## check: install what is missing, build, run every test; REQUIRE=all fails on a needless skip, ALSO=pythons adds check-pythons
 .PHONY: check
 check:
 	$(Q)tests/install-packages check
@@ -189,12 +189,18 @@ check-pythons: all
 	$(Q)tests/install-packages pythons
 	$(Q)PYREC=$(realpath $(O)/pyrec) $(PYTHON) tests/pythons/check_pythons.py $(PYTHONS)
 	$(Q)$(MAKE) --no-print-directory hostbpf-tests
+	$(if $(PYTHONS),,$(Q)$(PYTHON) tests/pythons/readme_table.py --check $(O)/pythons/result.json README.md)
 	$(Q)PYTHON_TREES=$${XDG_CACHE_HOME:-$$HOME/.cache}/pyrec-tests/pythons $(O)/tests/hostbpf/test_walk_images
 
 ## check-lines: line tables of every CPython found here or unpacked, over its whole library; PYTHONS=
 .PHONY: check-lines
 check-lines:
 	$(Q)$(PYTHON) tests/pythons/check_lines.py $(PYTHONS)
+
+## readme-pythons: write README's table of versions from the last result of check-pythons
+.PHONY: readme-pythons
+readme-pythons:
+	$(Q)$(PYTHON) tests/pythons/readme_table.py $(O)/pythons/result.json README.md
 
 ## tidy: clang-tidy over the sources
 .PHONY: tidy

@@ -3,9 +3,10 @@
 #
 # Runs the tests, stage by stage, and sums them up in one last line. Without arguments: all stages.
 #
-#   check.sh [lint unit layers golden hostbpf sanitize fuzz-smoke docs-test e2e]
+#   check.sh [lint unit layers golden hostbpf sanitize fuzz-smoke docs-test e2e pythons]
 #
-# Environment: O (build folder), PYTHON, MAKE, REQUIRE=all (a skip of what this machine can do fails).
+# Environment: O (build folder), PYTHON, MAKE, REQUIRE=all (a skip of what this machine can do fails),
+# ALSO (stages beside all; pythons is run only when named).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -169,8 +170,19 @@ stage_e2e() {
 	PYREC=$(realpath -m "$O/pyrec") run_pytest e2e -v tests/e2e
 }
 
+stage_pythons() {
+	local status bad
+	heading "pythons: every CPython that is here or in Debian's archive"
+	"${make[@]}" O="$O" check-pythons </dev/null 2>&1 | tee "$log"
+	status=${PIPESTATUS[0]}
+	bad=$(last_number_before 'failed$')
+	[ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+	add pythons "$(last_number_before 'passed, [0-9]+ failed$')" "$bad" 0
+}
+
 stages=("$@")
-[ $# -gt 0 ] || stages=(lint unit layers golden hostbpf sanitize fuzz-smoke docs-test e2e)
+read -ra also <<<"${ALSO:-}"
+[ $# -gt 0 ] || stages=(lint unit layers golden hostbpf sanitize fuzz-smoke docs-test e2e "${also[@]}")
 for stage in "${stages[@]}"; do
 	if ! declare -F "stage_${stage//-/_}" >/dev/null; then
 		echo "check.sh: no stage is called '$stage'" >&2

@@ -101,14 +101,15 @@ def show_row(*cells):
     print(COLUMNS.format(*cells), flush=True)
 
 
-def check(interpreter, target, arguments, inside):
-    """Run and show one row."""
+def check(interpreter, target, obstacle, inside):
+    """Run and show one row; obstacle: why it cannot be run, or None."""
     tally = matrix_targets.Tally()
     with tempfile.TemporaryDirectory(prefix="pyrec-pythons-") as folder:
         try:
-            if arguments is None:
-                verdict, is_failure = "no extension can be built", False
+            if obstacle:
+                verdict, is_failure = obstacle, False
             else:
+                arguments = matrix_targets.arguments_of(target, inside)
                 command = interpreter.command(f"{inside}/{target}.py", *arguments)
                 verdict, is_failure = run_target(
                     interpreter, target, command, f"{folder}/pyrec.data", tally
@@ -142,8 +143,8 @@ def check_interpreter(interpreter):
         if headers.has_python_h():
             modules = extensions.build_all(headers, folder)
         for target in matrix_targets.JUDGES:
-            arguments = matrix_targets.arguments_of(target, modules, inside)
-            rows.append(check(interpreter, target, arguments, inside))
+            obstacle = matrix_targets.find_obstacle(target, interpreter, modules)
+            rows.append(check(interpreter, target, obstacle, inside))
     return rows
 
 

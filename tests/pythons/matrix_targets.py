@@ -14,6 +14,7 @@ import pyrec_harness as harness
 SECONDS = {"fixed_stack": 1, "shapes": 0.1, "zlib_nogil": 1, "many": 1.5, "merge": 0.04}
 FREQUENCIES = {"merge": 999}
 CHILDREN_NR = 18  # threads and processes of many.py
+CPU_SECONDS_MIN = 0.02  # ten ticks
 
 
 NO_TABLES = "[incomplete stack: no unwind information]"
@@ -160,7 +161,8 @@ def judge_children(documents, everything, tally):
             # The window's edges lie in the worker's caller.
             if own != [document["worker"]] and "work_as" not in sample.python_names()[-1:]:
                 tally.impossible.append((sample, f"{own}, not {document['worker']}"))
-        if not seen:
+        # On a busy machine a short life may get next to no time.
+        if not seen and document["process_cpu_seconds"] > CPU_SECONDS_MIN:
             tally.failures.append(f"no sample of {document['worker']}")
 
 
@@ -173,10 +175,16 @@ JUDGES = {
 }
 
 
-def arguments_of(target, modules, inside):
-    """Of the command; None where the target lacks a module. inside: folder as the target sees it."""
-    if target == "fixed_stack":
-        return [SECONDS[target], inside] if not modules["spinext"] else None
-    if target == "merge":
-        return [SECONDS[target], inside]
-    return [SECONDS[target]]
+def find_obstacle(target, interpreter, modules):
+    """Why the target cannot be run; None when it can."""
+    if target == "fixed_stack" and modules["spinext"]:
+        return f"no extension can be built: {modules['spinext']}"
+    if target in ("shapes", "merge") and interpreter.version.startswith("2."):
+        return "the target is Python 3"
+    return None
+
+
+def arguments_of(target, inside):
+    """Of the command. inside: the folder of the target, as it sees it."""
+    has_folder = target in ("fixed_stack", "merge")
+    return [SECONDS[target], inside] if has_folder else [SECONDS[target]]

@@ -11,6 +11,7 @@ serve. A tree under construction has another name, so one that was interrupted i
 import os
 import pathlib
 import shutil
+import stat
 import subprocess
 import sys
 
@@ -95,6 +96,14 @@ def make_tree(suite, tree):
     shutil.rmtree(downloads)
 
 
+def make_devices(tree):
+    """What Python needs of /dev: 2.7 has no other source of random numbers."""
+    for name, minor in (("null", 3), ("urandom", 9)):
+        path = tree / "dev" / name
+        if os.geteuid() == 0 and not path.exists():
+            os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+
+
 def find_trees(tell=print):
     """{suite: folder}, made where missing; a suite that cannot be had is told and left out."""
     trees = {}
@@ -112,6 +121,7 @@ def find_trees(tell=print):
                     raise
                 tell(f"pythons: {suite} left out: {error}")
                 continue
+        make_devices(tree)
         trees[suite] = tree
     return trees
 
