@@ -3,7 +3,8 @@
 """Interpreters that Debian has no package of, built from its source packages.
 
 Free-threaded ones, one against musl, one with Py_TRACE_REFS. Made once, a few minutes each, in the
-cache beside the unpacked trees; what cannot be had is told and left out.
+cache beside the unpacked trees; what cannot be had is told and left out, with BUILDS=no also what is
+not built yet.
 
   builds.py [NAME…]    make what is missing and tell where it is
 """
@@ -151,10 +152,13 @@ def find_builds(names=None, tell=print):
         try:
             with build_lock():
                 if not (prefix / "complete").exists():
+                    if os.environ.get("BUILDS") == "no":
+                        tell(f"pythons: {name} left out: not built here yet, and BUILDS=no")
+                        continue
                     tell(f"pythons: building {name} into {prefix}")
                     make_build(build, prefix)
         except (OSError, subprocess.SubprocessError) as error:
-            tell(f"pythons: {name} left out: {error}")
+            tell(f"pythons: {name} left out: {str(error).splitlines()[-1]}")
             continue
         found[name] = prefix
     return found

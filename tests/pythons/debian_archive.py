@@ -13,7 +13,7 @@ TIMEOUT_SECONDS = 600
 
 
 class NoArchive(OSError):
-    """There is no network, or no mirror on it."""
+    """There is no network, no mirror on it, or the mirror lacks what its index lists."""
 
 
 def run(command, timeout_seconds=TIMEOUT_SECONDS, **options):
@@ -67,24 +67,28 @@ class Archive:
         ):
             self.options += ["-o", option]
 
-    def update(self):
+    def fetch(self, *arguments, **options):
+        """apt-get, for what needs the mirror."""
         try:
-            run(["apt-get", *self.options, "-q", "update", "--error-on=any"])
+            run(["apt-get", *self.options, "-q", *arguments], **options)
         except OSError as error:
             raise NoArchive(error) from error
+
+    def update(self):
+        self.fetch("update", "--error-on=any")
 
     def has(self, package):
         return bool(run(["apt-cache", *self.options, "pkgnames", package]).split().count(package))
 
     def unpack(self, packages, alone, tree):
         """Unpack packages with all that they depend on, and those of alone without it."""
-        run(["apt-get", *self.options, "-q", "-y", "--download-only", "install", *packages])
+        self.fetch("-y", "--download-only", "install", *packages)
         archives = self.folder / "cache" / "archives"
         if alone:
-            run(["apt-get", *self.options, "-q", "download", *alone], cwd=archives)
+            self.fetch("download", *alone, cwd=archives)
         for package in sorted(archives.glob("*.deb")):
             run(["dpkg", "-x", package, tree])
 
     def download_source(self, package, folder):
         """Its source package's files into folder; the archive must be of the kind deb-src."""
-        run(["apt-get", *self.options, "-q", "--download-only", "source", package], cwd=folder)
+        self.fetch("--download-only", "source", package, cwd=folder)

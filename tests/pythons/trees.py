@@ -114,7 +114,7 @@ def find_trees(tell=print):
             try:
                 make_tree(suite, tree)
             except debian_archive.NoArchive as error:
-                tell(f"pythons: {suite} left out, its archive does not answer: {error}")
+                tell(f"pythons: {suite} left out, its archive does not answer: {str(error).splitlines()[-1]}")
                 continue
             except (OSError, subprocess.SubprocessError) as error:
                 if os.environ.get("REQUIRE") == "all":
