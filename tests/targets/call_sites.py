@@ -25,6 +25,7 @@ import _imp as imp
 NAMING = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR")
 BINDING = ("STORE_NAME", "STORE_GLOBAL", "STORE_ATTR")
 GENERATOR = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+HAS_QUALIFIED_NAMES = hasattr(types.CodeType, "co_qualname")
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 JUMPS = set(dis.hasjrel + dis.hasjabs)
 CALLS = ("CALL", "PRECALL", "CALL_KW", "CALL_FUNCTION", "CALL_METHOD", "CALL_FUNCTION_KW")
@@ -71,6 +72,8 @@ class Codes:
             named.setdefault(getattr(inner, "co_qualname", inner.co_name), []).append(inner)
 
     def find(self, file, name):
+        if not HAS_QUALIFIED_NAMES:  # a method is told by its class all the same
+            name = name.split(".")[-1]
         if file not in self.files:
             self.files[file] = {}
             code = read_module(file)
