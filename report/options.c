@@ -52,17 +52,10 @@ static const struct argp_option report_option_table[] = {
 };
 
 static const char *const sort_key_names[SORT_KEYS_NR] = {
-    [SORT_HOST] = "host",
-    [SORT_COMM] = "comm",
-    [SORT_PID] = "pid",
-    [SORT_TID] = "tid",
-    [SORT_CGROUP] = "cgroup",
-    [SORT_CONTAINER] = "container",
-    [SORT_TASK] = "task",
-    [SORT_DSO] = "dso",
-    [SORT_SYMBOL] = "symbol",
-    [SORT_SRCLINE] = "srcline",
-    [SORT_KIND] = "kind",
+    [SORT_HOST] = "host",	[SORT_COMM] = "comm",	  [SORT_PID] = "pid",
+    [SORT_TID] = "tid",		[SORT_CGROUP] = "cgroup", [SORT_CONTAINER] = "container",
+    [SORT_TASK] = "task",	[SORT_DSO] = "dso",	  [SORT_SYMBOL] = "symbol",
+    [SORT_SRCLINE] = "srcline", [SORT_KIND] = "kind",
 };
 
 static int sort_key_find(const char *name, size_t nr, enum sort_key *ret)
