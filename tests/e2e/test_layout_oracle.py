@@ -109,6 +109,8 @@ WITHOUT_FRAMES = {
     "code_version",
     "code_qualname",
 }
+# Only 3.14 and newer, which tell these themselves.
+TASKS = {"object_type", "type_flags", "long_tag", "long_digits"}
 LOCALS = {"frame_locals", "code_locals_nr"}
 THREAD_LIST = {"tstate_interp", "tstate_thread"}
 TLS_DYNAMIC = 2  # enum pyrec_tls_kind
@@ -222,6 +224,7 @@ def test_every_field_is_asked():
         # Where the walk begins to read a code object is its own choice; 3.15 has a base frame,
         # free-threaded builds from 3.14 on copies of bytecode.
         rest = {"code_start", "tstate_base_frame", "code_copies", "frame_copy"}
+        rest |= TASKS
         rest |= THREAD_LIST if minor != "2.7" else set()
         rest |= LOCALS if minor not in HEAP_FRAME_MINORS else set()
         assert unasked == expected.get(minor, WITHOUT_FRAMES) | rest, minor
