@@ -7,6 +7,7 @@ stack must belong to the interpreter, libc, the loader, the vdso or the kernel, 
 where a gap is declared or above the leaf.
 """
 
+import functools
 import os
 import re
 import unicodedata
@@ -53,6 +54,7 @@ def escaped(text):
     return shown
 
 
+@functools.lru_cache(maxsize=None)
 def script_name(name):
     """co_qualname as the perf-script grammar spells it."""
     return re.sub(r"[(); \"']|->", "_", escaped(name))
@@ -86,6 +88,7 @@ def find_lacking(gap, through):
     return None
 
 
+@functools.lru_cache(maxsize=None)
 def script_file(file):
     """co_filename as the perf-script grammar spells it: no blanks, nothing like [kernel]."""
     file = escaped(file)
