@@ -45,7 +45,7 @@ struct walk {
 	__u32 in_prologue;
 	__u64 task;	    /* asyncio task that the thread runs; 0: none */
 	__u64 frame_type;   /* of heap frames: all have the same ob_type */
-	__u64 base_frame;   /* where the chain must end; 0: the version has none */
+	__u64 base_frame;   /* where the chain ends, but a greenlet's; 0: the version has none */
 	__u64 outer_cframe; /* then: the caller's, as far as known */
 	__u64 copy_code;    /* whose copy of bytecode number copy_index begins at copy_start */
 	__u64 copy_start;
@@ -474,7 +474,7 @@ walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_lay
 	walk->in_prologue = 0;
 	walk->frame = previous;
 	if (!previous)
-		walk_stop(walk, layout->tstate_base_frame ? PYREC_WALK_TORN : PYREC_WALK_COMPLETE);
+		walk_stop(walk, PYREC_WALK_COMPLETE);
 }
 
 /*

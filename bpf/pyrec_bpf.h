@@ -77,7 +77,7 @@ struct pyrec_layout {
 	__u16 long_tag;	   /* PyLongObject.lv_tag */
 	__u16 long_digits; /* ob_digit */
 	__u16 code_start;  /* 8-aligned: where reading a code object begins */
-	/* PyThreadState: pointer to the frame in which every chain ends (3.15); 0: none. */
+	/* PyThreadState: the frame in which each chain ends but a greenlet's (3.15); 0: none. */
 	__u16 tstate_base_frame;
 	/* PyFrameObject.f_localsplus and PyCodeObject.co_nlocals; 0 from 3.11 on. */
 	__u16 frame_locals;

@@ -31,7 +31,8 @@ def told():
 
 def function(name, body):
     """body as a function of that name."""
-    code = body.__code__.replace(co_name=name, co_qualname=name)
+    names = ["co_name"] + ["co_qualname"] * hasattr(body.__code__, "co_qualname")
+    code = body.__code__.replace(**dict.fromkeys(names, name))
     return type(body)(code, body.__globals__, name, body.__defaults__, body.__closure__)
 
 
