@@ -12,9 +12,7 @@
 #ifndef PYREC_PY_WALK_H
 #define PYREC_PY_WALK_H
 
-#ifndef walk_inline
-#define walk_inline static inline __attribute__((always_inline))
-#endif
+#include "bpf/py_thread.h"
 
 enum {
 	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
@@ -23,20 +21,24 @@ enum {
 	WALK_TEXT_BYTES = 96,
 };
 
-/* 2.7: the state that a thread had at its latest sample, and that state's interpreter. */
-struct walk_known {
-	__u64 tstate; /* 0: not known */
-	__u64 interp;
-};
-
 struct walk {
 	__u64 frame;  /* next one to visit */
 	__u64 tstate; /* whose frames these are; 0: still looked for, or there is none */
 	__u64 search; /* 2.7: next entry of the thread list to look at, while it is looked for */
-	__u64 thread; /* then: whose, the thread pointer */
-	__u64 cframe; /* of the activation that frame belongs to; 0 without cframes */
-	__u32 nr;     /* entries in frames[] */
-	__u32 status; /* enum pyrec_walk_status */
+	struct thread_place place;
+	/*
+	 * A subinterpreter runs on top of frames of older ones. When its chain is over, they are
+	 * looked through for a state of this thread: the interpreter whose chain was the latest,
+	 * or that is looked through, 0: no more; and its next state to look at.
+	 */
+	__u64 outer_interp;
+	__u64 outer_search;
+	__u64 latest_anchor; /* outer ones lie further up on the stack */
+	__u32 outer_begin;   /* first entry of the latest outer chain; ~0: none */
+	__u32 needs_facts;   /* numbers of code objects are not unique in the process */
+	__u64 cframe;	     /* of the activation that frame belongs to; 0 without cframes */
+	__u32 nr;	     /* entries in frames[] */
+	__u32 status;	     /* enum pyrec_walk_status */
 	__u32 is_done;
 	/*
 	 * The leaf executes the start of the evaluation function, where tstate->cframe points at a
@@ -80,124 +82,6 @@ walk_inline __u8 walk_byte(const struct walk *walk, __u16 offset)
 	return (__u8)(walk_word(walk, offset) >> ((offset & 7) * 8));
 }
 
-/* Value of thread-specific data @key of the thread whose thread pointer is @fs; 0 when unset.
- * glibc x86-64 (nptl/descr.h): struct pthread has specific_1stblock[32] of 16-byte entries at
- * 0x310 and specific[32], pointers to further blocks of 32, at 0x510. */
-walk_inline __u64 walk_glibc_specific(__u64 fs, __u32 key)
-{
-	__u64 block = fs + 0x310;
-	__u64 value = 0;
-
-	if (key >= 1024)
-		return 0;
-	if (key >= 32) {
-		if (read_user(&block, 8, fs + 0x510 + (key / 32) * 8) || !block)
-			return 0;
-	}
-	if (read_user(&value, 8, block + (key % 32) * 16 + 8))
-		return 0;
-	return value;
-}
-
-/* The same with musl (pthread_getspecific.c): struct pthread points to an array of pointers. */
-walk_inline __u64 walk_musl_specific(__u64 fs, __u32 key, __u32 offset)
-{
-	__u64 array = 0;
-	__u64 value = 0;
-
-	if (key >= 128 || read_user(&array, 8, fs + offset) || !array ||
-	    read_user(&value, 8, array + key * 8))
-		return 0;
-	return value;
-}
-
-/*
- * Address of the thread's copy of a dynamic TLS block: glibc's DTV (sysdeps/x86_64/dl-tls.h,
- * elf/dl-tls.c), 16 bytes per module, the one before the first tells how many there are. It grows
- * when the thread first uses such a block, so it may be too short for a module loaded later.
- * musl's (src/env/__init_tls.c): 8 bytes per module, the first word tells how many.
- */
-walk_inline __u64 walk_dynamic_tls(__u64 fs, __u64 module_address, int is_musl)
-{
-	__u64 module = 0;
-	__u64 modules_nr = 0;
-	__u64 dtv = 0;
-	__u64 block = 0;
-
-	if (read_user(&module, 8, module_address) || !module || module > 65536)
-		return 0;
-	if (read_user(&dtv, 8, fs + 8) || !dtv)
-		return 0;
-	if (read_user(&modules_nr, 8, is_musl ? dtv : dtv - 16) || module > modules_nr)
-		return 0;
-	if (read_user(&block, 8, dtv + module * (is_musl ? 8 : 16)))
-		return 0;
-	return block == ~0ULL ? 0 : block; /* TLS_DTV_UNALLOCATED */
-}
-
-/*
- * The thread's PyThreadState: the attached one, else the one bound to the thread by a second
- * variable (3.15) or by its key. @flags gets what that tells of the GIL (enum pyrec_sample_flags):
- * a thread is attached while it holds it.
- */
-walk_inline __u64 walk_thread_state(const struct pyrec_process *process, __u64 fs, __u32 *flags)
-{
-	__u64 tstate = 0;
-	__u64 attached = 0;
-	__u64 block = 0;
-	__u64 key = 0;
-	int is_told;
-
-	if (process->tls_kind == PYREC_TLS_STATIC)
-		block = fs;
-	else if (process->tls_kind == PYREC_TLS_DYNAMIC)
-		block = walk_dynamic_tls(fs, process->tls_module_address,
-					 process->musl_specific != 0);
-	is_told = block && !read_user(&tstate, 8, block + process->tls_offset);
-	if (!is_told)
-		tstate = 0;
-	else if (!(process->flags & PYREC_PROCESS_NO_GIL))
-		*flags |= PYREC_SAMPLE_GIL_KNOWN | (tstate ? PYREC_SAMPLE_HOLDS_GIL : 0);
-	if (!tstate && block && (process->flags & PYREC_PROCESS_BOUND_TLS) &&
-	    read_user(&tstate, 8, block + process->bound_offset))
-		return 0;
-	if (tstate || !process->key_address)
-		return tstate;
-	if (read_user(&key, 8, process->key_address))
-		return 0;
-	if (process->flags & PYREC_PROCESS_PLAIN_KEY)
-		key <<= 32;
-	else if (!(__u32)key)
-		return 0;
-	tstate = process->musl_specific
-		     ? walk_musl_specific(fs, (__u32)(key >> 32), process->musl_specific)
-		     : walk_glibc_specific(fs, (__u32)(key >> 32));
-	/* 3.11 and older: one variable for the whole process. */
-	if (tstate && process->current_address &&
-	    !read_user(&attached, 8, process->current_address))
-		*flags |= PYREC_SAMPLE_GIL_KNOWN |
-			  (attached == tstate ? PYREC_SAMPLE_HOLDS_GIL : 0);
-	return tstate;
-}
-
-/* 2.7: the attached state, if it is that of the thread with pointer @fs; @flags as above. */
-walk_inline __u64 walk_attached_state(const struct pyrec_process *process,
-				      const struct pyrec_layout *layout, __u64 fs, __u32 *flags)
-{
-	__u64 tstate = 0;
-	__u64 thread = 0;
-
-	if (read_user(&tstate, 8, process->current_address))
-		return 0;
-	if (tstate && read_user(&thread, 8, tstate + layout->tstate_thread))
-		return 0;
-	*flags |= PYREC_SAMPLE_GIL_KNOWN;
-	if (!tstate || thread != fs)
-		return 0;
-	*flags |= PYREC_SAMPLE_HOLDS_GIL;
-	return tstate;
-}
-
 walk_inline void walk_stop(struct walk *walk, __u32 status)
 {
 	walk->status = status;
@@ -209,6 +93,11 @@ walk_inline void walk_init(struct walk *walk)
 	walk->tstate = 0;
 	walk->search = 0;
 	walk->task = 0;
+	walk->outer_interp = 0;
+	walk->outer_search = 0;
+	walk->latest_anchor = 0;
+	walk->outer_begin = ~0U;
+	walk->needs_facts = 0;
 	walk->nr = 0;
 	walk->is_done = 0;
 	walk->status = PYREC_WALK_TRUNCATED;
@@ -221,92 +110,6 @@ walk_inline void walk_init(struct walk *walk)
 	walk->misses_nr = 0;
 	walk->next_miss = 0;
 	walk->copy_code = 0;
-}
-
-/* Begin with the top frame of @tstate, in versions without cframes. */
-walk_inline void walk_enter_state(struct walk *walk, const struct pyrec_layout *layout,
-				  __u64 tstate)
-{
-	__u64 top = 0;
-
-	walk->tstate = tstate;
-	if (read_user(&top, 8, tstate + layout->tstate_frame)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
-		return;
-	}
-	walk->frame = top;
-	if (!top) /* no Python code runs in this thread */
-		walk_stop(walk, PYREC_WALK_COMPLETE);
-	else if (layout->tstate_base_frame &&
-		 read_user(&walk->base_frame, 8, tstate + layout->tstate_base_frame))
-		walk_stop(walk, PYREC_WALK_FAULTED);
-}
-
-/*
- * 2.7: @known, if the thread still has it. Freeing a state clears its frame and overwrites interp
- * (glibc keeps free chunks in lists by their first two words).
- */
-walk_inline __u64 walk_known_state(const struct walk_known *known,
-				   const struct pyrec_layout *layout, __u64 fs)
-{
-	const __u64 tstate = known->tstate;
-	__u64 interp = 0;
-	__u64 thread = 0;
-	__u64 frame = 0;
-
-	if (!tstate || read_user(&interp, 8, tstate + layout->tstate_interp) ||
-	    read_user(&thread, 8, tstate + layout->tstate_thread) ||
-	    read_user(&frame, 8, tstate + layout->tstate_frame))
-		return 0;
-	return interp == known->interp && thread == fs && frame ? tstate : 0;
-}
-
-/**
- * 2.7: as walk_begin(), for the thread with pointer @fs: its attached state, else @known, else the
- * walk begins with looking for it, as PyGILState_GetThisThreadState() does. One entry a step:
- * threads may be many. @flags as in walk_thread_state().
- */
-walk_inline void walk_begin_listed(struct walk *walk, const struct pyrec_layout *layout,
-				   const struct pyrec_process *process, __u64 fs,
-				   const struct walk_known *known, __u32 *flags)
-{
-	__u64 tstate = walk_attached_state(process, layout, fs, flags);
-
-	walk_init(walk);
-	walk->thread = fs;
-	if (!tstate)
-		tstate = walk_known_state(known, layout, fs);
-	if (tstate)
-		walk_enter_state(walk, layout, tstate);
-	else if (!process->thread_list || read_user(&walk->search, 8, process->thread_list) ||
-		 !walk->search)
-		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
-}
-
-/*
- * struct key {next, id, key, value}, Python/thread.c of 2.7: id is the thread. An entry of another
- * key has a value that is no state of this thread. Threads come and go while it is looked through:
- * what was freed may lead astray, which ends in a fault or among the entries again.
- */
-walk_inline long walk_search_step(struct walk *walk, const struct pyrec_layout *layout)
-{
-	__u64 thread = 0;
-	__u64 value;
-
-	if (read_user(walk->object, 32, walk->search)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
-		return 1;
-	}
-	value = walk_word(walk, 24);
-	walk->search = walk_word(walk, 0);
-	if (walk_word(walk, 8) == walk->thread && value &&
-	    !read_user(&thread, 8, value + layout->tstate_thread) && thread == walk->thread) {
-		walk->search = 0;
-		walk_enter_state(walk, layout, value);
-	} else if (!walk->search) {
-		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
-	}
-	return walk->is_done;
 }
 
 /* Begin with the activation that @cframe describes. */
@@ -323,6 +126,125 @@ walk_inline void walk_enter_cframe(struct walk *walk, const struct pyrec_layout 
 	walk->frame = frame;
 	if (!frame) /* no Python code runs in this thread */
 		walk_stop(walk, PYREC_WALK_COMPLETE);
+}
+
+/* The main interpreter lies in _PyRuntime from 3.11 on. Before, whatever is not known to be main
+ * may be asked for the next older one, which the main one has not. */
+walk_inline int walk_is_main(const struct pyrec_process *process, __u64 interp)
+{
+	return interp - process->runtime_address < process->runtime_bytes;
+}
+
+/* Begin with the top frame of @tstate. */
+walk_inline void walk_enter_state(struct walk *walk, const struct pyrec_layout *layout,
+				  const struct pyrec_process *process, __u64 tstate)
+{
+	__u64 interp;
+	__u64 top;
+
+	walk->tstate = tstate;
+	if (read_user(walk->object, PYREC_TSTATE_HEAD_BYTES, tstate)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return;
+	}
+	interp = walk_word(walk, layout->tstate_interp);
+	walk->outer_interp = walk_is_main(process, interp) ? 0 : interp;
+	/* Each interpreter counts its code objects, the main one anew after each Py_Initialize().
+	 */
+	walk->needs_facts |= walk->outer_interp || process->flags & PYREC_PROCESS_IS_EMBEDDED;
+	top = walk_word(walk, layout->tstate_frame);
+	if (layout->has_cframe) {
+		walk_enter_cframe(walk, layout, top);
+		return;
+	}
+	walk->frame = top;
+	walk->base_frame = layout->tstate_base_frame ? walk_word(walk, layout->tstate_base_frame)
+						     : 0;
+	if (!top) /* no Python code runs in this thread */
+		walk_stop(walk, PYREC_WALK_COMPLETE);
+}
+
+/* Nothing follows, not even the frames of an outer interpreter. */
+walk_inline int walk_is_over(const struct walk *walk)
+{
+	return walk->is_done && (walk->status != PYREC_WALK_COMPLETE || !walk->outer_interp);
+}
+
+/* The chain is whole: go on looking for that of an outer interpreter, one state a step. */
+walk_inline long walk_outer_step(struct walk *walk, const struct pyrec_layout *layout,
+				 const struct pyrec_process *process)
+{
+	__u64 tstate = walk->outer_search;
+	__u64 frame = 0;
+
+	if (!tstate) {
+		if (!layout->interp_threads ||
+		    read_user(&walk->outer_interp, 8, walk->outer_interp + layout->interp_next) ||
+		    !walk->outer_interp ||
+		    read_user(&walk->outer_search, 8, walk->outer_interp + layout->interp_threads))
+			walk->outer_interp = 0;
+		return walk_is_over(walk);
+	}
+	if (read_user(&walk->outer_search, 8, tstate + layout->tstate_next)) {
+		walk->outer_interp = 0;
+	} else if (thread_owns(layout, &walk->place, tstate) &&
+		   !read_user(&frame, 8, tstate + layout->tstate_frame) && frame) {
+		walk->outer_search = 0;
+		walk->outer_begin = walk->nr;
+		walk->is_done = 0;
+		walk->status = PYREC_WALK_TRUNCATED;
+		walk_enter_state(walk, layout, process, tstate);
+	}
+	return walk_is_over(walk);
+}
+
+/**
+ * 2.7: as walk_begin(), for the thread with pointer @fs: its attached state, else @known, else the
+ * walk begins with looking for it, as PyGILState_GetThisThreadState() does. One entry a step:
+ * threads may be many. @flags as in walk_thread_state().
+ */
+walk_inline void walk_begin_listed(struct walk *walk, const struct pyrec_layout *layout,
+				   const struct pyrec_process *process, __u64 fs,
+				   const struct thread_known *known, __u32 *flags)
+{
+	__u64 tstate = thread_attached_state(process, layout, fs, flags);
+
+	walk_init(walk);
+	walk->place.fs = fs;
+	if (!tstate)
+		tstate = thread_known_state(known, layout, fs);
+	if (tstate)
+		walk_enter_state(walk, layout, process, tstate);
+	else if (!process->thread_list || read_user(&walk->search, 8, process->thread_list) ||
+		 !walk->search)
+		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+}
+
+/*
+ * struct key {next, id, key, value}, Python/thread.c of 2.7: id is the thread. An entry of another
+ * key has a value that is no state of this thread. Threads come and go while it is looked through:
+ * what was freed may lead astray, which ends in a fault or among the entries again.
+ */
+walk_inline long walk_search_step(struct walk *walk, const struct pyrec_layout *layout,
+				  const struct pyrec_process *process)
+{
+	__u64 thread = 0;
+	__u64 value;
+
+	if (read_user(walk->object, 32, walk->search)) {
+		walk_stop(walk, PYREC_WALK_FAULTED);
+		return 1;
+	}
+	value = walk_word(walk, 24);
+	walk->search = walk_word(walk, 0);
+	if (walk_word(walk, 8) == walk->place.fs && value &&
+	    !read_user(&thread, 8, value + layout->tstate_thread) && thread == walk->place.fs) {
+		walk->search = 0;
+		walk_enter_state(walk, layout, process, value);
+	} else if (!walk->search) {
+		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+	}
+	return walk->is_done;
 }
 
 /*
@@ -379,29 +301,28 @@ walk_inline __u64 walk_find_outer_cframe(const __u64 *regs, __u64 cframe)
 }
 
 /**
- * Prepare @walk for the thread with state @tstate. @regs: its user registers in the order of
- * struct pyrec_sample, @ip: its user instruction pointer.
+ * Prepare @walk for the thread at @place. @regs: its user registers in the order of struct
+ * pyrec_sample, @ip: its user instruction pointer. @flags: see thread_find_state().
  */
 walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout,
-			    const struct pyrec_process *process, __u64 tstate, const __u64 *regs,
-			    __u64 ip)
+			    const struct pyrec_process *process, const struct thread_place *place,
+			    const __u64 *regs, __u64 ip, __u32 *flags)
 {
-	__u64 top;
+	__u64 tstate = thread_find_state(process, layout, place, flags);
 
 	walk_init(walk);
+	walk->place = *place;
+	if (!tstate) {
+		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+		return;
+	}
+	walk_enter_state(walk, layout, process, tstate);
 	if (process->tstate_task && read_user(&walk->task, 8, tstate + process->tstate_task))
 		walk->task = 0;
-	if (!layout->has_cframe) {
-		walk_enter_state(walk, layout, tstate);
-		return;
-	}
-	walk->tstate = tstate;
-	if (read_user(&top, 8, tstate + layout->tstate_frame)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
-		return;
-	}
-	walk_enter_cframe(walk, layout, top);
-	if (process->eval_linked && ip - process->eval_linked < PYREC_EVAL_PROLOGUE_BYTES) {
+	if (layout->has_cframe && process->eval_linked &&
+	    ip - process->eval_linked < PYREC_EVAL_PROLOGUE_BYTES) {
+		__u64 top = walk_word(walk, layout->tstate_frame);
+
 		walk->outer_cframe = walk_find_outer_cframe(regs, top);
 		walk->in_prologue = 1;
 		/* The function's argument `frame` stays in a register all through its prologue. */
@@ -458,6 +379,15 @@ walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_lay
 	__u64 outer = 0;
 	__u64 expected = previous;
 
+	/* A state may have come from a thread that goes on with it: then nothing follows here. */
+	if (walk->outer_begin != ~0U &&
+	    (anchor <= walk->latest_anchor || anchor >= walk->place.stack_end)) {
+		walk->nr = walk->outer_begin;
+		walk->outer_interp = 0;
+		walk_stop(walk, PYREC_WALK_COMPLETE);
+		return;
+	}
+	walk->latest_anchor = anchor;
 	walk_push(walk, frames, anchor, PYREC_INSTR_ENTRY);
 	if (layout->has_cframe) {
 		if (read_user(&outer, 8, walk->cframe + layout->cframe_previous) ||
@@ -509,7 +439,7 @@ walk_inline long walk_heap_frame(struct walk *walk, const struct pyrec_layout *l
 	walk->frame = previous;
 	if (!previous)
 		walk_stop(walk, PYREC_WALK_COMPLETE);
-	return walk->is_done;
+	return walk_is_over(walk);
 }
 
 /*
@@ -539,38 +469,41 @@ walk_inline __u64 walk_instrs(struct walk *walk, const struct pyrec_layout *layo
 
 /** Visit one frame. Return: 1 when the walk is over, else 0. */
 walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
-			   struct pyrec_frame *frames)
+			   const struct pyrec_process *process, struct pyrec_frame *frames)
 {
-	__u64 frame = walk->frame;
 	__u64 previous;
 	__u64 instrs;
+	__u64 frame;
 	__u64 code;
 	__s64 instr;
 	__u8 owner;
 	int is_entry;
 
-	if (walk->is_done)
+	if (walk_is_over(walk))
 		return 1;
+	if (walk->is_done)
+		return walk_outer_step(walk, layout, process);
 	if (walk->search)
-		return walk_search_step(walk, layout);
+		return walk_search_step(walk, layout, process);
+	frame = walk->frame;
 	if (walk->nr >= PYREC_FRAMES_MAX - 1) /* a frame may bring a marker with it */
 		return 1;		      /* status is still TRUNCATED */
 	if (layout->is_heap_frame)
 		return walk_heap_frame(walk, layout, frames);
 	if (frame == walk->base_frame) { /* no activation of its own */
 		walk_stop(walk, PYREC_WALK_COMPLETE);
-		return 1;
+		return walk_is_over(walk);
 	}
 	if (read_user(walk->object, PYREC_FRAME_HEAD_BYTES, frame)) {
 		walk_break(walk, layout, PYREC_WALK_FAULTED);
-		return walk->is_done;
+		return walk_is_over(walk);
 	}
 	previous = walk_word(walk, layout->frame_previous);
 	owner = walk_byte(walk, layout->frame_owner);
 	is_entry = owner == layout->entry_value;
 	if (owner > layout->entry_value && owner != layout->skipped_owner) {
 		walk_break(walk, layout, PYREC_WALK_TORN);
-		return walk->is_done;
+		return walk_is_over(walk);
 	}
 	if (owner <= layout->entry_value && (!is_entry || layout->entry_is_frame)) {
 		code = walk_word(walk, layout->frame_code) & ~3ULL;
@@ -578,19 +511,19 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 		instr = (__s64)(walk_word(walk, layout->frame_instr) - instrs) >> 1;
 		if (!code || !instrs || instr < -1 || instr > 0x3ffffff) {
 			walk_break(walk, layout, PYREC_WALK_TORN);
-			return walk->is_done;
+			return walk_is_over(walk);
 		}
 		walk_push(walk, frames, code, (__s32)instr);
 	}
 	if (is_entry) {
 		walk_leave_activation(walk, layout, frames,
 				      layout->entry_is_frame ? walk->cframe : frame, previous);
-		return walk->is_done;
+		return walk_is_over(walk);
 	}
 	walk->frame = previous;
 	if (!previous || previous == frame) /* every thread's bottom is an entry frame */
 		walk_break(walk, layout, PYREC_WALK_TORN);
-	return walk->is_done;
+	return walk_is_over(walk);
 }
 
 /* Bytes of a code point of the string whose head was read; PYREC_TEXT_IS_BYTES. */
@@ -691,12 +624,13 @@ walk_inline __u64 walk_name_key(struct walk *walk, const struct pyrec_layout *la
 
 /**
  * Read what identifies the code object at @code. Where the version keeps a number for each code
- * object (co_version, 3.12 and newer), that and the first line do; the number is 0 once its counter
- * has overflowed. Else, and for sending it (@all), the pointers, and the name itself too.
+ * object (co_version, 3.12 and newer), that and the first line do, unless numbers repeat in the
+ * process (@needs_facts): then, and once their counter has overflowed, it is taken as 0. With 0,
+ * and for sending it (@all), the pointers, and the name itself too.
  * Return: fingerprint, 0 when unreadable.
  */
 walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code,
-				   int all)
+				   int needs_facts, int all)
 {
 	const __u16 start = layout->code_start;
 
@@ -704,7 +638,7 @@ walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout 
 	walk->facts.version = 0;
 	walk->facts.text = 0;
 	walk->facts.content = 0;
-	if (layout->code_version && !all) {
+	if (layout->code_version && !needs_facts && !all) {
 		/* co_firstlineno and co_version lie in these 32 bytes (one cache line). */
 		if (read_user(walk->object, 32, code + start))
 			return 0;
@@ -722,7 +656,7 @@ walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout 
 	walk->facts.file = walk_word(walk, layout->code_file - start);
 	walk->facts.lines = walk_word(walk, layout->code_lines - start);
 	walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
-	if (layout->code_version)
+	if (layout->code_version && !needs_facts)
 		walk->facts.version = walk_half(walk, layout->code_version - start);
 	if (!walk->facts.version)
 		walk->facts.text = walk_name_key(walk, layout);

@@ -464,7 +464,7 @@ static inline long code_step(struct scratch *s)
 		frame->fingerprint = walk->facts_fingerprint; /* recursion: same as the last */
 		return 0;
 	}
-	glance = walk_fingerprint(walk, &s->layout, frame->address, 0);
+	glance = walk_fingerprint(walk, &s->layout, frame->address, walk->needs_facts, 0);
 	frame->fingerprint = glance ? code_check(s, at, glance) : 0;
 	walk->facts_fingerprint = frame->fingerprint;
 	return 0;
@@ -570,7 +570,7 @@ static inline long code_emit_step(struct scratch *s)
 	if (index >= PYREC_FRAMES_MAX)
 		return 1;
 	frame = &s->sample.tail.frames[index];
-	glance = walk_fingerprint(walk, &s->layout, frame->address, 1);
+	glance = walk_fingerprint(walk, &s->layout, frame->address, walk->needs_facts, 1);
 	if (!glance || walk_full_fingerprint(walk, &s->layout) != frame->fingerprint)
 		return 0;
 	tag = code_tag(s, frame->address, glance);
@@ -688,7 +688,7 @@ static inline void thread_walk_begin(struct scratch *s)
 {
 	__u64 tag = thread_tag(s);
 	__u32 at = tag >> 40 & (PYREC_THREAD_SEEN_SLOTS - 1);
-	struct walk_known known = {0};
+	struct thread_known known = {0};
 
 	if (thread_seen_tags[at] == tag) {
 		known.tstate = thread_seen_states[at];
@@ -717,7 +717,7 @@ static inline void py_walk_begin(struct scratch *s)
 {
 	struct pyrec_layout *layout;
 	__u32 index = s->process.layout;
-	__u64 tstate;
+	struct thread_place place = {s->fs, s->regs.sp, s->stack_end};
 
 	if (s->process.flags & PYREC_PROCESS_NATIVE_ONLY)
 		return;
@@ -726,16 +726,11 @@ static inline void py_walk_begin(struct scratch *s)
 		return;
 	s->layout = *layout;
 	s->is_wary = s->process.quiet_nr < PYREC_QUIET_SAMPLES;
-	if (s->layout.tstate_thread) {
+	if (s->layout.is_listed)
 		thread_walk_begin(s);
-		return;
-	}
-	tstate = walk_thread_state(&s->process, s->fs, &s->sample.head.flags);
-	if (!tstate) {
-		s->walk.status = PYREC_WALK_NO_THREAD_STATE;
-		return;
-	}
-	walk_begin(&s->walk, &s->layout, &s->process, tstate, s->sample.head.regs, s->regs.ip);
+	else
+		walk_begin(&s->walk, &s->layout, &s->process, &place, s->sample.head.regs,
+			   s->regs.ip, &s->sample.head.flags);
 }
 
 /* Kernel stack and user stack behind the frames, then the whole into the ring. */
@@ -745,7 +740,7 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 	__u32 frames_nr = s->walk.nr;
 	__u32 bytes;
 
-	if (s->walk.tstate && s->layout.tstate_thread)
+	if (s->walk.tstate && s->layout.is_listed)
 		thread_remember(s);
 	if (frames_nr > PYREC_FRAMES_MAX)
 		frames_nr = PYREC_FRAMES_MAX;
@@ -778,7 +773,7 @@ static long walk_callback(__u32 index, void *unused)
 		return 1;
 #pragma unroll
 	for (int i = 0; i < STEPS_PER_CALLBACK; i++)
-		if (walk_step(&s->walk, &s->layout, s->sample.tail.frames))
+		if (walk_step(&s->walk, &s->layout, &s->process, s->sample.tail.frames))
 			return 1;
 	return 0;
 }
@@ -811,7 +806,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	if (!s)
 		return 0;
 	py_walk_begin(s);
-	if (!s->walk.is_done)
+	if (!walk_is_over(&s->walk))
 		bpf_loop(WALK_STEPS_MAX / STEPS_PER_CALLBACK, walk_callback, NULL, 0);
 	if (s->walk.nr)
 		bpf_loop(PYREC_FRAMES_MAX / STEPS_PER_CALLBACK, code_callback, NULL, 0);
@@ -852,7 +847,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
 	if (!s)
 		return 0;
 	py_walk_begin(s);
-	if (s->walk.is_done)
+	if (walk_is_over(&s->walk))
 		bpf_tail_call(ctx, &programs, 1);
 	else
 		bpf_tail_call(ctx, &programs, 0);
@@ -865,7 +860,7 @@ __attribute__((noinline)) int walk_step_alone(void)
 {
 	struct scratch *s = scratch_get();
 
-	return !s || walk_step(&s->walk, &s->layout, s->sample.tail.frames) ? 1 : 0;
+	return !s || walk_step(&s->walk, &s->layout, &s->process, s->sample.tail.frames) ? 1 : 0;
 }
 
 __attribute__((noinline)) int code_step_alone(void)
@@ -889,7 +884,7 @@ int on_walk(struct bpf_perf_event_data *ctx)
 		if (code_step_alone())
 			break;
 	s->tail_calls_nr++;
-	if (!s->walk.is_done && s->tail_calls_nr < PYREC_TAIL_CALLS_MAX)
+	if (!walk_is_over(&s->walk) && s->tail_calls_nr < PYREC_TAIL_CALLS_MAX)
 		bpf_tail_call(ctx, &programs, 0);
 	bpf_tail_call(ctx, &programs, 1);
 	sample_abandon(s);

@@ -38,12 +38,13 @@ enum {
 	PYREC_EVAL_PROLOGUE_BYTES = 0x80,
 	/* What is read of an object's head at once, at most: fields lie inside. */
 	PYREC_HEAP_FRAME_HEAD_BYTES = 128, /* PyFrameObject up to f_lasti, 2.7 to 3.10 */
-	PYREC_FRAME_HEAD_BYTES = 80,	   /* _PyInterpreterFrame up to owner; none is shorter */
-	PYREC_CODE_HEAD_BYTES = 160,	   /* PyCodeObject up to co_linetable */
-	PYREC_CODE_WALK_BYTES = 96,	   /* the same from layout.code_start on */
-	PYREC_UNICODE_HEAD_BYTES = 56,	   /* PyUnicodeObject up to state */
-	PYREC_ASYNC_HEAD_BYTES = 160,	   /* asyncio's TaskObj up to task_name */
-	PYREC_REG_SP = 7,		   /* in pyrec_sample.regs */
+	PYREC_TSTATE_HEAD_BYTES = 88,  /* PyThreadState up to its frame and, in 3.15, base_frame */
+	PYREC_FRAME_HEAD_BYTES = 80,   /* _PyInterpreterFrame up to owner; none is shorter */
+	PYREC_CODE_HEAD_BYTES = 160,   /* PyCodeObject up to co_linetable */
+	PYREC_CODE_WALK_BYTES = 96,    /* the same from layout.code_start on */
+	PYREC_UNICODE_HEAD_BYTES = 56, /* PyUnicodeObject up to state */
+	PYREC_ASYNC_HEAD_BYTES = 160,  /* asyncio's TaskObj up to task_name */
+	PYREC_REG_SP = 7,	       /* in pyrec_sample.regs */
 };
 
 /*
@@ -82,8 +83,12 @@ struct pyrec_layout {
 	/* PyFrameObject.f_localsplus and PyCodeObject.co_nlocals; 0 from 3.11 on. */
 	__u16 frame_locals;
 	__u16 code_locals_nr;
-	__u16 tstate_interp; /* PyThreadState.interp and thread_id; 0 where they are not needed: */
-	__u16 tstate_thread; /* only 2.7 has no better way from a thread to its state */
+	__u16 tstate_interp;
+	__u16 tstate_thread;  /* thread_id, pthread_self() of the thread that it was made for */
+	__u16 tstate_next;    /* in the list of its interpreter */
+	__u16 tstate_cframe;  /* 3.10 to 3.12: points into the C stack while Python code runs */
+	__u16 interp_next;    /* PyInterpreterState: the next older one */
+	__u16 interp_threads; /* head of the list of its states */
 	/*
 	 * Free-threaded 3.14 and newer: a frame runs the copy of its bytecode number frame_copy (0:
 	 * that in the code object); code_copies points at their number and addresses. 0: no copies.
@@ -91,6 +96,7 @@ struct pyrec_layout {
 	__u16 code_copies;   /* PyCodeObject.co_tlbc */
 	__u16 frame_copy;    /* _PyInterpreterFrame.tlbc_index */
 	__u8 is_heap_frame;  /* 3.10 and older: PyFrameObject */
+	__u8 is_listed;	     /* 2.7: a list leads from a thread to its state */
 	__u8 has_byte_names; /* 2.7: names are PyStringObjects; unicode_length and unicode_ascii */
 	__u8 instr_shift;    /* from f_lasti of a heap frame to code units */
 	__u8 has_cframe;
@@ -113,6 +119,9 @@ enum pyrec_process_flags {
 	PYREC_PROCESS_NATIVE_ONLY = 1 << 0, /* recorded, but its interpreter cannot be walked */
 	PYREC_PROCESS_BOUND_TLS = 1 << 2,   /* bound_offset is set */
 	PYREC_PROCESS_NO_GIL = 1 << 3,	    /* free-threaded: an attached thread holds nothing */
+	/* The program is not CPython's own: Py_Initialize() may come again, numbers of code objects
+	 * with it. */
+	PYREC_PROCESS_IS_EMBEDDED = 1 << 4,
 };
 
 /* One process to sample; hash map by tgid. User space inserts, BPF copies to forked children. */
@@ -135,7 +144,10 @@ struct pyrec_process {
 	__s64 bound_offset;	  /* as tls_offset, of _Py_tss_gilstate (3.15), in the same block */
 	__u64 tls_module_address; /* of the DTPMOD64 word */
 	__u64 current_address;	  /* of gilstate.tstate_current (3.7 to 3.11); 0: none */
-	__u64 key_address;	  /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */
+	__u64 runtime_address;	  /* _PyRuntime, from 3.11 on with the main interpreter in it */
+	__u64 runtime_bytes;
+	__u64 interpreters_address; /* of the newest interpreter's address; 0: unknown */
+	__u64 key_address; /* of Py_tss_t {int is_initialized; pthread_key_t key}; 0: none */
 	/* In _PyEval_EvalFrameDefault, behind the store to tstate->cframe; 0: unknown, no cframes.
 	 */
 	__u64 eval_linked;
@@ -316,7 +328,8 @@ struct pyrec_code_facts {
 	__u64 file;
 	__u64 lines;
 	__u32 first_line;
-	__u32 version; /* co_version, unique in an interpreter since 3.12; 0: none */
+	__u32 version; /* co_version, counted by each interpreter since 3.12; 0: none, or not unique
+			*/
 	/* Where version is 0, as pointers are used again too: */
 	__u64 text;    /* pyrec_text_key() of the name; 0: it was not there */
 	__u64 content; /* of file and line table; 0: not looked at, or not there */

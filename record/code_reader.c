@@ -243,17 +243,21 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 	facts.lines = word_at(head, layout->code_lines);
 	facts.first_line = half_at(head, layout->code_first_line);
 	facts.version = layout->code_version ? half_at(head, layout->code_version) : 0;
-	if (!facts.version) {
-		facts.text = name_key(tgid, &facts, layout);
-		facts.content = content_key(tgid, &facts, layout);
-	}
+	facts.text = name_key(tgid, &facts, layout);
+	facts.content = content_key(tgid, &facts, layout);
 	*ret = facts;
 	return 0;
 }
 
-/* Is @fingerprint that of @facts, or of so much of it as was in memory when BPF looked? */
+/*
+ * Is @fingerprint that of @facts, or of so much of it as was in memory when BPF looked? It takes
+ * the number as 0 where numbers repeat.
+ */
 static bool facts_agree(struct pyrec_code_facts facts, uint32_t fingerprint)
 {
+	if (pyrec_code_fingerprint(&facts) == fingerprint)
+		return true;
+	facts.version = 0;
 	if (pyrec_code_fingerprint(&facts) == fingerprint)
 		return true;
 	facts.content = 0;

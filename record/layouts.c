@@ -8,7 +8,12 @@
 
 #include "common/bytes.h"
 
-enum { RELEASE_FINAL = 0xf, DEBUG_OFFSET_MAX = 256 };
+enum {
+	RELEASE_FINAL = 0xf,
+	DEBUG_OFFSET_MAX = 256,
+	INTERP_OFFSET_MAX = 16384,
+	RUNTIME_OFFSET_MAX = 65536
+};
 
 /*
  * Offsets read from the DWARF of the pyenv builds of 3.11.7 and 3.12.1; structures:
@@ -19,6 +24,12 @@ static const struct python_layout layout_3_11 = {
     .walk =
 	{
 	    .tstate_frame = 56, /* cframe */
+	    .tstate_next = 8,
+	    .tstate_interp = 16,
+	    .tstate_cframe = 56,
+	    .tstate_thread = 152,
+	    .interp_next = 0,
+	    .interp_threads = 16,
 	    .cframe_frame = 8,
 	    .cframe_previous = 16,
 	    .frame_code = 32,
@@ -45,12 +56,19 @@ static const struct python_layout layout_3_11 = {
 	},
     .runtime_key = 592,	    /* gilstate.autoTSSkey */
     .runtime_current = 576, /* gilstate.tstate_current */
+    .runtime_interpreters = 40,
 };
 
 static const struct python_layout layout_3_12 = {
     .walk =
 	{
 	    .tstate_frame = 56, /* cframe */
+	    .tstate_next = 8,
+	    .tstate_interp = 16,
+	    .tstate_cframe = 56,
+	    .tstate_thread = 136,
+	    .interp_next = 0,
+	    .interp_threads = 72,
 	    .cframe_frame = 0,
 	    .cframe_previous = 8,
 	    .frame_code = 0,
@@ -76,6 +94,7 @@ static const struct python_layout layout_3_12 = {
 	    .entry_is_frame = 0,
 	},
     .runtime_key = 1544, /* autoTSSkey */
+    .runtime_interpreters = 40,
 };
 
 /*
@@ -86,8 +105,11 @@ static const struct python_layout layout_2_7 = {
     .walk =
 	{
 	    .tstate_frame = 16,
+	    .tstate_next = 0,
 	    .tstate_interp = 8,
 	    .tstate_thread = 144,
+	    .interp_next = 0,
+	    .interp_threads = 8,
 	    .frame_code = 32,
 	    .frame_previous = 24,
 	    .frame_instr = 120, /* f_lasti, in bytes: that is its unit */
@@ -101,6 +123,7 @@ static const struct python_layout layout_2_7 = {
 	    .bytes_size = 16,	  /* the same structure */
 	    .bytes_data = 36,
 	    .is_heap_frame = 1,
+	    .is_listed = 1,
 	    .has_byte_names = 1,
 	    .frame_locals = 376,
 	    .code_locals_nr = 20,
@@ -121,7 +144,8 @@ static const struct python_layout layout_2_7 = {
 #define HEAP_FRAME_COMMON                                                                  \
 	.tstate_frame = 24, .frame_code = 32, .frame_previous = 24, .unicode_length = 16,  \
 	.unicode_state = 32, .unicode_ascii = 48, .unicode_compact = 72, .bytes_size = 16, \
-	.bytes_data = 32, .is_heap_frame = 1
+	.bytes_data = 32, .is_heap_frame = 1, .tstate_next = 8, .tstate_interp = 16,       \
+	.interp_next = 0, .interp_threads = 8
 
 /* PyFunctionObject of 3.6 to 3.9, and of 3.10. */
 #define FUNCTION_3_6 \
@@ -133,6 +157,7 @@ static const struct python_layout layout_3_6 = {
     .walk =
 	{
 	    HEAP_FRAME_COMMON,
+	    .tstate_thread = 152,
 	    .frame_instr = 120,
 	    .instr_shift = 1,
 	    .code_start = 32,
@@ -151,6 +176,7 @@ static const struct python_layout layout_3_7 = {
     .walk =
 	{
 	    HEAP_FRAME_COMMON,
+	    .tstate_thread = 176,
 	    .frame_instr = 104,
 	    .instr_shift = 1,
 	    .code_start = 32,
@@ -162,6 +188,7 @@ static const struct python_layout layout_3_7 = {
 	    .code_locals_nr = 24,
 	},
     .methods = {FUNCTION_3_6, .code_flags = 32},
+    .runtime_interpreters = 24,
     .runtime_key = 1504,
     .runtime_current = 1480,
 };
@@ -170,6 +197,7 @@ static const struct python_layout layout_3_8 = {
     .walk =
 	{
 	    HEAP_FRAME_COMMON,
+	    .tstate_thread = 176,
 	    .frame_instr = 104,
 	    .instr_shift = 1,
 	    .code_start = 40,
@@ -181,6 +209,7 @@ static const struct python_layout layout_3_8 = {
 	    .code_locals_nr = 28,
 	},
     .methods = {FUNCTION_3_6, .code_flags = 36},
+    .runtime_interpreters = 32,
     .runtime_key = 1392,
     .runtime_current = 1368,
 };
@@ -189,6 +218,7 @@ static const struct python_layout layout_3_9 = {
     .walk =
 	{
 	    HEAP_FRAME_COMMON,
+	    .tstate_thread = 176,
 	    .frame_instr = 104,
 	    .instr_shift = 1,
 	    .code_start = 40,
@@ -200,6 +230,7 @@ static const struct python_layout layout_3_9 = {
 	    .code_locals_nr = 28,
 	},
     .methods = {FUNCTION_3_6, .code_flags = 36},
+    .runtime_interpreters = 32,
     .runtime_key = 584,
     .runtime_current = 568,
 };
@@ -208,6 +239,8 @@ static const struct python_layout layout_3_10 = {
     .walk =
 	{
 	    HEAP_FRAME_COMMON,
+	    .tstate_thread = 176,
+	    .tstate_cframe = 48,
 	    .frame_instr = 96, /* in code units already */
 	    .instr_shift = 0,
 	    .code_start = 40,
@@ -219,6 +252,7 @@ static const struct python_layout layout_3_10 = {
 	    .code_locals_nr = 28,
 	},
     .methods = {FUNCTION_3_10, .code_flags = 36},
+    .runtime_interpreters = 32,
     .runtime_key = 584,
     .runtime_current = 568,
 };
@@ -288,9 +322,19 @@ static const struct debug_field {
 	uint16_t bytes;
 } debug_fields[] = {
     /* thread_state.current_frame */
-    {{184, 208, 208}, FIELD(tstate_frame), DEBUG_OFFSET_MAX, 1},
+    {{184, 208, 208}, FIELD(tstate_frame), PYREC_TSTATE_HEAD_BYTES, 8},
+    /* thread_state.next */
+    {{168, 192, 192}, FIELD(tstate_next), DEBUG_OFFSET_MAX, 8},
+    /* thread_state.interp */
+    {{176, 200, 200}, FIELD(tstate_interp), PYREC_TSTATE_HEAD_BYTES, 8},
+    /* thread_state.thread_id */
+    {{192, 216, 240}, FIELD(tstate_thread), DEBUG_OFFSET_MAX, 8},
+    /* interpreter_state.next */
+    {{64, 64, 64}, FIELD(interp_next), INTERP_OFFSET_MAX, 8},
+    /* interpreter_state.threads_head */
+    {{72, 72, 72}, FIELD(interp_threads), INTERP_OFFSET_MAX, 8},
     /* thread_state.base_frame */
-    {{0, 0, 216}, FIELD(tstate_base_frame), DEBUG_OFFSET_MAX, 8},
+    {{0, 0, 216}, FIELD(tstate_base_frame), PYREC_TSTATE_HEAD_BYTES, 8},
     /* interpreter_frame.previous */
     {{232, 256, 320}, FIELD(frame_previous), PYREC_FRAME_HEAD_BYTES, 8},
     /* interpreter_frame.executable */
@@ -377,6 +421,7 @@ static int layout_from_debug_offsets(enum debug_form form, uint32_t version_hex,
 				     struct python_layout *ret)
 {
 	struct python_layout layout = debug_forms[form].rest;
+	uint64_t interpreters;
 
 	if (!debug_offsets || nr < debug_forms[form].bytes ||
 	    memcmp(debug_offsets, "xdebugpy", 8) != 0 ||
@@ -394,6 +439,11 @@ static int layout_from_debug_offsets(enum debug_form form, uint32_t version_hex,
 					   &layout.walk))
 			return -EBADMSG;
 	}
+	/* runtime_state.interpreters_head */
+	interpreters = debug_offset(debug_offsets, 40);
+	if (interpreters > RUNTIME_OFFSET_MAX || interpreters % 8)
+		return -EBADMSG;
+	layout.runtime_interpreters = (uint32_t)interpreters;
 	layout.walk.unicode_compact = layout.walk.unicode_ascii + COMPACT_UNICODE_EXTRA_BYTES;
 	layout.walk.code_start = layout.walk.code_first_line & ~7;
 	if (!heads_are_in_order(&layout.walk))

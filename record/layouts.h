@@ -33,6 +33,7 @@ struct python_layout {
 	struct method_layout methods;
 	/* In _PyRuntime: the Py_tss_t that holds the key of the thread-bound PyThreadState. */
 	uint32_t runtime_key;
+	uint32_t runtime_interpreters; /* interpreters.head */
 	uint32_t runtime_current; /* gilstate.tstate_current; 0: the version has a TLS variable */
 	bool
 	    needs_bound; /* 3.15: no key; the bound state is in the TLS variable _Py_tss_gilstate */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/log.h"
 
@@ -28,6 +29,27 @@ int process_stat_settled(uint32_t tgid, struct proc_stat *ret)
 		error = proc_stat_read(tgid, ret);
 	}
 	return error ? error : process_stat_read(tgid, ret);
+}
+
+bool process_runs_cpython(uint32_t tgid)
+{
+	char link[64];
+	char path[4096];
+	const char *name;
+	ssize_t nr;
+
+	snprintf(link, sizeof(link), "/proc/%u/exe", tgid);
+	nr = readlink(link, path, sizeof(path) - 1);
+	if (nr < 0)
+		return false;
+	path[nr] = '\0';
+	name = strrchr(path, '/');
+	if (!name || strncmp(name, "/python", 7) != 0)
+		return false;
+	name += 7;
+	name += strspn(name, "0123456789.");
+	name += strspn(name, "dmtu"); /* sys.abiflags */
+	return !*name || strcmp(name, " (deleted)") == 0;
 }
 
 static void emit_map(struct output *output, uint32_t tgid, const struct proc_map *map,

@@ -40,6 +40,12 @@ must_check int process_stat_read(uint32_t tgid, struct proc_stat *ret);
 must_check int process_stat_settled(uint32_t tgid, struct proc_stat *ret);
 
 /**
+ * Is the program CPython's own, by its name (python, python3.12, python3.13d)? Such a one calls
+ * Py_Initialize() once; of any other, or one whose name cannot be read, that is not known.
+ */
+bool process_runs_cpython(uint32_t tgid);
+
+/**
  * Visit the executable mappings of a process. With @output (else NULL) each is written, and its
  * file is kept for the bundle. Return: 0 or -errno of reading /proc/@tgid/maps.
  */

@@ -198,6 +198,31 @@ static void entry_set_async(struct pyrec_process *entry, const struct code_layou
 	entry->task_name = tasks->task_name;
 }
 
+/* What BPF needs to know of @runtime, loaded at @bias. */
+static void entry_describe(struct pyrec_process *entry, const struct python_runtime *runtime,
+			   uint64_t bias)
+{
+	entry->flags = (runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0) |
+		       (runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0) |
+		       (runtime->layout.is_free_threaded ? PYREC_PROCESS_NO_GIL : 0);
+	entry->tls_kind = runtime->tls_kind;
+	entry->tls_offset = runtime->tls_offset;
+	entry->bound_offset = runtime->bound_offset;
+	entry->tls_module_address = bias + runtime->tls_module_vaddr;
+	entry->runtime_address = bias + runtime->runtime_vaddr;
+	entry->runtime_bytes = runtime->runtime_bytes;
+	if (runtime->interpreters_vaddr)
+		entry->interpreters_address = bias + runtime->interpreters_vaddr;
+	if (runtime->key_vaddr)
+		entry->key_address = bias + runtime->key_vaddr;
+	if (runtime->current_vaddr)
+		entry->current_address = bias + runtime->current_vaddr;
+	if (runtime->thread_list_vaddr)
+		entry->thread_list = bias + runtime->thread_list_vaddr;
+	if (runtime->eval_linked_vaddr)
+		entry->eval_linked = bias + runtime->eval_linked_vaddr;
+}
+
 static int process_hand_over(struct processes *processes, struct process *process,
 			     const struct process_image *image, const struct proc_stat *status)
 {
@@ -211,32 +236,16 @@ static int process_hand_over(struct processes *processes, struct process *proces
 	process->layout = -1;
 	process->has_async = false;
 	if (process_image_is_walkable(image)) {
-		const struct python_runtime *runtime = image->python->runtime;
-		int index = layout_index(processes, runtime);
+		int index = layout_index(processes, image->python->runtime);
 
 		if (index < 0)
 			return index;
 		process->layout = index;
-		entry.flags = 0;
 		entry.layout = (uint32_t)index;
 		entry.musl_specific = image->musl_specific;
-		entry.tls_kind = runtime->tls_kind;
-		entry.tls_offset = runtime->tls_offset;
-		entry.bound_offset = runtime->bound_offset;
-		entry.flags |= runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0;
-		entry.tls_module_address = image->python_bias + runtime->tls_module_vaddr;
-		if (runtime->key_vaddr)
-			entry.key_address = image->python_bias + runtime->key_vaddr;
-		if (runtime->layout.has_plain_key)
-			entry.flags |= PYREC_PROCESS_PLAIN_KEY;
-		if (runtime->layout.is_free_threaded)
-			entry.flags |= PYREC_PROCESS_NO_GIL;
-		if (runtime->current_vaddr)
-			entry.current_address = image->python_bias + runtime->current_vaddr;
-		if (runtime->thread_list_vaddr)
-			entry.thread_list = image->python_bias + runtime->thread_list_vaddr;
-		if (runtime->eval_linked_vaddr)
-			entry.eval_linked = image->python_bias + runtime->eval_linked_vaddr;
+		entry_describe(&entry, image->python->runtime, image->python_bias);
+		if (!process_runs_cpython(process->tgid))
+			entry.flags |= PYREC_PROCESS_IS_EMBEDDED;
 		entry_set_async(&entry, &processes->layouts[index], &image->async);
 		process->has_async = entry.tstate_task != 0;
 	}

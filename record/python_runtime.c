@@ -179,6 +179,12 @@ static void state_find(const struct elf_file *elf, struct python_runtime *runtim
 			runtime->key_vaddr = static_variable_decode(
 			    elf, "PyGILState_GetThisThreadState", STATIC_VARIABLE_LOAD);
 	}
+	if (layout->has_plain_key) {
+		runtime->interpreters_vaddr = symbol_vaddr(elf, "interp_head");
+		if (!runtime->interpreters_vaddr)
+			runtime->interpreters_vaddr = static_variable_decode(
+			    elf, "PyInterpreterState_Head", STATIC_VARIABLE_LOAD_64);
+	}
 	if (layout->has_thread_list) {
 		runtime->thread_list_vaddr = symbol_vaddr(elf, "keyhead");
 		if (!runtime->thread_list_vaddr)
@@ -187,6 +193,8 @@ static void state_find(const struct elf_file *elf, struct python_runtime *runtim
 	}
 	if (layout->runtime_key)
 		runtime->key_vaddr = runtime->runtime_vaddr + layout->runtime_key;
+	if (layout->runtime_interpreters)
+		runtime->interpreters_vaddr = runtime->runtime_vaddr + layout->runtime_interpreters;
 	if (layout->runtime_current)
 		runtime->current_vaddr = runtime->runtime_vaddr + layout->runtime_current;
 }
@@ -234,9 +242,16 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 {
 	struct elf_section section = {0};
 	bool has_section = elf_file_section(elf, ".PyRuntime", &section) == 0;
-	uint64_t vaddr = has_section ? section.vaddr : symbol_vaddr(elf, "_PyRuntime");
+	struct elf_symbol symbol = {0};
+	uint64_t vaddr;
 
-	*ret = (struct python_runtime){.runtime_vaddr = vaddr};
+	if (!has_section && elf_file_find_symbol(elf, "_PyRuntime", &symbol))
+		symbol = (struct elf_symbol){0};
+	vaddr = has_section ? section.vaddr : symbol.vaddr;
+	*ret = (struct python_runtime){
+	    .runtime_vaddr = vaddr,
+	    .runtime_bytes = has_section ? section.nr : symbol.bytes,
+	};
 	if (elf_file_machine(elf) != EM_X86_64)
 		return -ENOENT;
 	if (pypy_find(elf, ret))

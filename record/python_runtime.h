@@ -21,6 +21,8 @@ struct python_runtime {
 	char other[24];
 	struct python_layout layout;
 	uint64_t runtime_vaddr; /* _PyRuntime; 0 in 2.7 and 3.6 */
+	uint64_t runtime_bytes;
+	uint64_t interpreters_vaddr; /* of the newest interpreter's address; 0: not found */
 	uint64_t key_vaddr;	/* of the pthread key (Py_tss_t; 3.6: the key itself); 0: none */
 	uint64_t current_vaddr; /* of the attached thread's state (up to 3.11); 0: none */
 	uint64_t thread_list_vaddr; /* keyhead (2.7); 0: not found */

@@ -25,7 +25,15 @@ static bool is_use(const uint8_t *at, enum static_variable_use use)
 
 	if ((at[1] & 0xc7) != 5) /* any register, disp32(%rip) */
 		return false;
-	return use == STATIC_VARIABLE_LOAD ? at[0] == 0x8b && !has_rex : at[0] == 0x8d && has_rex;
+	switch (use) {
+	case STATIC_VARIABLE_LOAD:
+		return at[0] == 0x8b && !has_rex;
+	case STATIC_VARIABLE_LOAD_64:
+		return at[0] == 0x8b && has_rex;
+	case STATIC_VARIABLE_ADDRESS:
+		return at[0] == 0x8d && has_rex;
+	}
+	return false;
 }
 
 uint64_t static_variable_decode(const struct elf_file *elf, const char *function,

@@ -12,6 +12,7 @@
 
 enum static_variable_use {
 	STATIC_VARIABLE_LOAD,	 /* its 32 bits: mov disp32(%rip),%r32 */
+	STATIC_VARIABLE_LOAD_64, /* its 64 bits: mov disp32(%rip),%r64 */
 	STATIC_VARIABLE_ADDRESS, /* lea disp32(%rip),%r64 */
 };
 

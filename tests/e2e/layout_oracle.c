@@ -25,14 +25,16 @@ static const struct {
 	const char *name;
 	size_t at;
 } layout_fields[] = {
-    LAYOUT_FIELD(tstate_frame),	 LAYOUT_FIELD(cframe_frame),   LAYOUT_FIELD(cframe_previous),
-    LAYOUT_FIELD(frame_code),	 LAYOUT_FIELD(frame_previous), LAYOUT_FIELD(frame_instr),
-    LAYOUT_FIELD(frame_owner),	 LAYOUT_FIELD(code_instrs),    LAYOUT_FIELD(code_first_line),
-    LAYOUT_FIELD(code_version),	 LAYOUT_FIELD(code_file),      LAYOUT_FIELD(code_name),
-    LAYOUT_FIELD(code_qualname), LAYOUT_FIELD(code_lines),     LAYOUT_FIELD(unicode_length),
-    LAYOUT_FIELD(unicode_state), LAYOUT_FIELD(unicode_ascii),  LAYOUT_FIELD(unicode_compact),
-    LAYOUT_FIELD(bytes_size),	 LAYOUT_FIELD(bytes_data),     LAYOUT_FIELD(tstate_interp),
-    LAYOUT_FIELD(tstate_thread), LAYOUT_FIELD(frame_locals),   LAYOUT_FIELD(code_locals_nr),
+    LAYOUT_FIELD(tstate_frame),	  LAYOUT_FIELD(cframe_frame),	LAYOUT_FIELD(cframe_previous),
+    LAYOUT_FIELD(frame_code),	  LAYOUT_FIELD(frame_previous), LAYOUT_FIELD(frame_instr),
+    LAYOUT_FIELD(frame_owner),	  LAYOUT_FIELD(code_instrs),	LAYOUT_FIELD(code_first_line),
+    LAYOUT_FIELD(code_version),	  LAYOUT_FIELD(code_file),	LAYOUT_FIELD(code_name),
+    LAYOUT_FIELD(code_qualname),  LAYOUT_FIELD(code_lines),	LAYOUT_FIELD(unicode_length),
+    LAYOUT_FIELD(unicode_state),  LAYOUT_FIELD(unicode_ascii),	LAYOUT_FIELD(unicode_compact),
+    LAYOUT_FIELD(bytes_size),	  LAYOUT_FIELD(bytes_data),	LAYOUT_FIELD(tstate_interp),
+    LAYOUT_FIELD(tstate_thread),  LAYOUT_FIELD(frame_locals),	LAYOUT_FIELD(code_locals_nr),
+    LAYOUT_FIELD(tstate_next),	  LAYOUT_FIELD(tstate_cframe),	LAYOUT_FIELD(interp_next),
+    LAYOUT_FIELD(interp_threads),
 };
 
 static int print_ours(int fd, const char *path)
@@ -52,6 +54,9 @@ static int print_ours(int fd, const char *path)
 	printf("our runtime_vaddr %llu\n", (unsigned long long)runtime.runtime_vaddr);
 	printf("our runtime_key %u\n", runtime.layout.runtime_key);
 	printf("our runtime_current %u\n", runtime.layout.runtime_current);
+	printf("our runtime_interpreters %u\n", runtime.layout.runtime_interpreters);
+	printf("our runtime_bytes %llu\n", (unsigned long long)runtime.runtime_bytes);
+	printf("our interpreters_vaddr %llu\n", (unsigned long long)runtime.interpreters_vaddr);
 	printf("our key_vaddr %llu\n", (unsigned long long)runtime.key_vaddr);
 	printf("our current_vaddr %llu\n", (unsigned long long)runtime.current_vaddr);
 	printf("our thread_list_vaddr %llu\n", (unsigned long long)runtime.thread_list_vaddr);

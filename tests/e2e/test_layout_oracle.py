@@ -36,11 +36,21 @@ ALL = {
 }
 CFRAME = {
     "tstate_frame": "_ts.cframe",
+    "tstate_cframe": "_ts.cframe",
     "cframe_frame": "_PyCFrame.current_frame",
     "cframe_previous": "_PyCFrame.previous",
     "frame_instr": "_PyInterpreterFrame.prev_instr",
     "frame_code": "_PyInterpreterFrame.f_code",
 }
+STATES = {
+    "tstate_interp": "_ts.interp",
+    "tstate_thread": "_ts.thread_id",
+    "tstate_next": "_ts.next",
+    "interp_next": "_is.next",
+    "interp_threads": "_is.tstate_head",
+}
+INTERPRETERS = {"runtime_interpreters": "_PyRuntimeState.interpreters.head"}
+THREADS = {**STATES, "interp_threads": "_is.threads.head", **INTERPRETERS}
 WITH_OWNER = {
     "frame_owner": "_PyInterpreterFrame.owner",
     "code_version": "PyCodeObject.co_version",
@@ -78,30 +88,39 @@ QUERIES = {
         **{field: query for field, query in HEAP_FRAME.items() if field not in NO_UNICODE},
         **BYTE_NAMES,
         "methods.class_name": "PyHeapTypeObject.ht_name",
-        "tstate_interp": "_ts.interp",
-        "tstate_thread": "_ts.thread_id",
+        **STATES,
     },
-    "3.6": HEAP_FRAME,
-    "3.7": {**HEAP_FRAME, **IN_GILSTATE},
-    "3.8": {**HEAP_FRAME, **IN_GILSTATE},
-    "3.9": {**HEAP_FRAME, **IN_GILSTATE},
-    "3.10": {**HEAP_FRAME, **IN_GILSTATE, "code_lines": "PyCodeObject.co_linetable"},
+    "3.6": {**HEAP_FRAME, **STATES},
+    "3.7": {**HEAP_FRAME, **STATES, **INTERPRETERS, **IN_GILSTATE},
+    "3.8": {**HEAP_FRAME, **STATES, **INTERPRETERS, **IN_GILSTATE},
+    "3.9": {**HEAP_FRAME, **STATES, **INTERPRETERS, **IN_GILSTATE},
+    "3.10": {
+        **HEAP_FRAME,
+        **STATES,
+        **INTERPRETERS,
+        **IN_GILSTATE,
+        "tstate_cframe": "_ts.cframe",
+        "code_lines": "PyCodeObject.co_linetable",
+    },
     "3.11": {
         **ALL,
         **CFRAME,
+        **THREADS,
         **IN_GILSTATE,
         "frame_owner": "_PyInterpreterFrame.is_entry",
     },
-    "3.12": {**ALL, **CFRAME, **WITH_OWNER},
+    "3.12": {**ALL, **CFRAME, **THREADS, **WITH_OWNER},
     "3.13": {
         **ALL,
         **WITH_OWNER,
+        **THREADS,
         "tstate_frame": "_ts.current_frame",
         "frame_instr": "_PyInterpreterFrame.instr_ptr",
         "frame_code": "_PyInterpreterFrame.f_executable",
     },
 }
 WITHOUT_FRAMES = {
+    "tstate_cframe",
     "cframe_frame",
     "cframe_previous",
     "frame_owner",
@@ -112,7 +131,7 @@ WITHOUT_FRAMES = {
 # Only 3.14 and newer, which tell these themselves.
 TASKS = {"object_type", "type_flags", "long_tag", "long_digits"}
 LOCALS = {"frame_locals", "code_locals_nr"}
-THREAD_LIST = {"tstate_interp", "tstate_thread"}
+TASKS = {"object_type", "type_flags", "long_tag", "long_digits"}  # told by 3.14 and newer
 TLS_DYNAMIC = 2  # enum pyrec_tls_kind
 # Where the layout has one number for two things: the other one.
 ALSO = {"PyUnicodeObject.data": "unicode_compact"}
@@ -217,15 +236,15 @@ def test_every_field_is_asked():
         unasked = {name for name in layout_field_names() if name not in queries}
         expected = {
             "2.7": WITHOUT_FRAMES | {"unicode_state", "unicode_compact"},
+            "3.10": WITHOUT_FRAMES - {"tstate_cframe"},
             "3.11": {"code_version"},
             "3.12": set(),
-            "3.13": {"cframe_frame", "cframe_previous"},
+            "3.13": {"cframe_frame", "cframe_previous", "tstate_cframe"},
         }
         # Where the walk begins to read a code object is its own choice; 3.15 has a base frame,
         # free-threaded builds from 3.14 on copies of bytecode.
         rest = {"code_start", "tstate_base_frame", "code_copies", "frame_copy"}
         rest |= TASKS
-        rest |= THREAD_LIST if minor != "2.7" else set()
         rest |= LOCALS if minor not in HEAP_FRAME_MINORS else set()
         assert unasked == expected.get(minor, WITHOUT_FRAMES) | rest, minor
 
@@ -258,6 +277,10 @@ def test_stripped(minor, oracle, tmp_path):
         word = found.pop("tls_module_vaddr")
         assert word in words if found["tls_kind"] == TLS_DYNAMIC else word == 0
     assert bare == whole
+    if version >= 0x03000000:
+        assert bare["interpreters_vaddr"] != 0
+    if version >= 0x030C0000:
+        assert bare["runtime_bytes"] > 100000
     if version < 0x03000000:
         assert bare["thread_list_vaddr"] != 0
     elif version < 0x030F0000:

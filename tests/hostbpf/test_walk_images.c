@@ -53,28 +53,24 @@ struct subject {
 static struct pyrec_frame frames[PYREC_FRAMES_MAX];
 
 static uint32_t subject_walk(const struct subject *subject, uint64_t thread_pointer,
-			     const struct walk_known *known, struct walk *walk)
+			     const struct thread_known *known, struct walk *walk)
 {
 	const uint64_t no_regs[PYREC_REGS_MAX] = {0};
+	/* Its registers are not told: any address may lie on its stack. */
+	const struct thread_place place = {.fs = thread_pointer, .stack_end = ~UINT64_C(0)};
 	uint32_t flags = 0;
-	uint64_t tstate;
 
 	reads_nr = 0;
 	memset(walk, 0, sizeof(*walk));
-	if (subject->layout.tstate_thread) {
+	if (subject->layout.is_listed) {
 		walk_begin_listed(walk, &subject->layout, &subject->process, thread_pointer, known,
 				  &flags);
 	} else {
-		tstate = walk_thread_state(&subject->process, thread_pointer, &flags);
-		if (!tstate) {
-			walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
-			return flags;
-		}
-		walk_begin(walk, &subject->layout, &subject->process, tstate,
-			   (const __u64 *)no_regs, 0);
+		walk_begin(walk, &subject->layout, &subject->process, &place,
+			   (const __u64 *)no_regs, 0, &flags);
 	}
 	for (int i = 0; i < PYREC_FRAMES_MAX + PYREC_THREADS_MAX; i++)
-		if (walk_step(walk, &subject->layout, frames))
+		if (walk_step(walk, &subject->layout, &subject->process, frames))
 			break;
 	return flags;
 }
@@ -117,13 +113,13 @@ static void assert_frame(const struct pyrec_layout *layout, const struct pyrec_f
 	assert_text(layout, object_word(frame->address, layout->code_file), expected->file);
 	assert_int_equal((int32_t)object_word(frame->address, layout->code_first_line),
 			 expected->first_line);
-	assert_int_not_equal(walk_fingerprint(&walk, layout, frame->address, 0), 0);
+	assert_int_not_equal(walk_fingerprint(&walk, layout, frame->address, 0, 0), 0);
 	assert_int_not_equal(walk_full_fingerprint(&walk, layout), 0);
 	assert_true(walk.facts.version || (walk.facts.text && walk.facts.content));
 }
 
 static void assert_thread(const struct subject *subject, const struct target_thread *thread,
-			  const struct walk_known *known)
+			  const struct thread_known *known)
 {
 	struct walk walk;
 	size_t at = 0;
@@ -149,19 +145,19 @@ static void assert_thread(const struct subject *subject, const struct target_thr
 static void assert_known(const struct subject *subject, const struct target_thread *thread,
 			 const struct target_thread *other)
 {
-	struct walk_known known = {0};
+	struct thread_known known = {0};
 	struct walk walk;
 
 	subject_walk(subject, thread->thread_pointer, &known, &walk);
 	assert_true(reads_nr > 5); /* it was searched for */
 	known.tstate = walk.tstate;
 	known.interp = object_word(walk.tstate, subject->layout.tstate_interp);
-	assert_int_equal(walk_known_state(&known, &subject->layout, thread->thread_pointer),
+	assert_int_equal(thread_known_state(&known, &subject->layout, thread->thread_pointer),
 			 walk.tstate);
 	assert_thread(subject, thread, &known);
 	assert_thread(subject, other, &known);
 	known.interp += 8;
-	assert_int_equal(walk_known_state(&known, &subject->layout, thread->thread_pointer), 0);
+	assert_int_equal(thread_known_state(&known, &subject->layout, thread->thread_pointer), 0);
 	assert_thread(subject, thread, &known);
 	/* Not the pointer of any thread with a state. */
 	subject_walk(subject, thread->thread_pointer + 8, &known, &walk);
@@ -190,6 +186,9 @@ static int subject_create(const char *python, struct subject *ret)
 	    .bound_offset = ret->image.runtime->bound_offset,
 	    .tls_module_address = ret->image.runtime_bias + ret->image.runtime->tls_module_vaddr,
 	    .current_address = vaddr_in(&ret->image, ret->image.runtime->current_vaddr),
+	    .runtime_address = vaddr_in(&ret->image, ret->image.runtime->runtime_vaddr),
+	    .runtime_bytes = ret->image.runtime->runtime_bytes,
+	    .interpreters_address = vaddr_in(&ret->image, ret->image.runtime->interpreters_vaddr),
 	    .key_address = vaddr_in(&ret->image, ret->image.runtime->key_vaddr),
 	    .thread_list = vaddr_in(&ret->image, ret->image.runtime->thread_list_vaddr),
 	    .flags = (ret->image.runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0) |
@@ -239,7 +238,7 @@ static void interpreters_find(glob_t *ret)
 /* Threads without the GIL: recursion, generators, C callbacks, wide names, 3,900 frames. */
 static void test_frames_are_the_interpreters_own(void **state)
 {
-	const struct walk_known nothing = {0};
+	const struct thread_known nothing = {0};
 	glob_t pythons;
 
 	(void)state;
@@ -250,10 +249,10 @@ static void test_frames_are_the_interpreters_own(void **state)
 
 		print_message("  %s\n", pythons.gl_pathv[i]);
 		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
-		assert_int_equal(subject.target.nr, subject.layout.tstate_thread ? 7 : 6);
+		assert_int_equal(subject.target.nr, subject.layout.is_listed ? 7 : 6);
 		for (size_t thread = 0; thread < subject.target.nr; thread++)
 			assert_thread(&subject, &subject.target.threads[thread], &nothing);
-		if (subject.layout.tstate_thread)
+		if (subject.layout.is_listed)
 			assert_known(&subject, &subject.target.threads[0],
 				     &subject.target.threads[1]);
 		subject_destroy(&subject);
@@ -282,7 +281,7 @@ static uint64_t damage(uint64_t old, unsigned int *seed)
 static void damaged_walk(const struct subject *subject, const struct target_thread *thread,
 			 unsigned int *seed)
 {
-	const struct walk_known nothing = {0};
+	const struct thread_known nothing = {0};
 	struct walk walk;
 	uint64_t address;
 	uint8_t *bytes;
@@ -301,7 +300,7 @@ static void damaged_walk(const struct subject *subject, const struct target_thre
 	assert_in_range(walk.nr, 0, PYREC_FRAMES_MAX);
 	assert_in_range(walk.status, PYREC_WALK_COMPLETE, PYREC_WALK_NO_THREAD_STATE);
 	for (uint32_t i = 0; i < walk.nr; i++)
-		if (walk_fingerprint(&walk, &subject->layout, frames[i].address, 0))
+		if (walk_fingerprint(&walk, &subject->layout, frames[i].address, i % 2, 0))
 			(void)walk_full_fingerprint(&walk, &subject->layout);
 	memcpy(bytes, &old, 8);
 }

@@ -33,7 +33,13 @@ static inline void debug_offsets_fill(uint8_t *bytes, size_t nr, uint64_t versio
 static inline void debug_offsets_3_13(uint8_t bytes[DEBUG_OFFSETS_BYTES], uint64_t version_hex)
 {
 	static const uint16_t rows[][2] = {
+	    {40, 632},	/* runtime_state.interpreters_head */
+	    {64, 7264}, /* interpreter_state.next */
+	    {72, 7344}, /* interpreter_state.threads_head */
+	    {168, 8},	/* thread_state.next */
+	    {176, 16},	/* thread_state.interp */
 	    {184, 72},	/* thread_state.current_frame */
+	    {192, 152}, /* thread_state.thread_id */
 	    {232, 8},	/* interpreter_frame.previous */
 	    {240, 0},	/* interpreter_frame.executable */
 	    {248, 56},	/* interpreter_frame.instr_ptr */
@@ -60,9 +66,10 @@ static inline void debug_offsets_3_13(uint8_t bytes[DEBUG_OFFSETS_BYTES], uint64
 static inline void debug_offsets_3_14(uint8_t bytes[DEBUG_OFFSETS_3_14_BYTES], uint64_t version_hex)
 {
 	static const uint16_t rows[][2] = {
-	    {208, 72},	{256, 8},   {264, 0},	{272, 56},  {288, 74}, {320, 112}, {328, 120},
-	    {336, 128}, {344, 136}, {352, 68},	{384, 208}, {600, 16}, {608, 32},  {624, 32},
-	    {632, 16},	{640, 40},  {440, 168}, {576, 16},  {584, 24}, {408, 8},
+	    {40, 808},	{64, 7272}, {72, 7344}, {192, 8},  {200, 16},  {216, 152}, {208, 72},
+	    {256, 8},	{264, 0},   {272, 56},	{288, 74}, {320, 112}, {328, 120}, {336, 128},
+	    {344, 136}, {352, 68},  {384, 208}, {600, 16}, {608, 32},  {624, 32},  {632, 16},
+	    {640, 40},	{440, 168}, {576, 16},	{584, 24}, {408, 8},
 	};
 
 	debug_offsets_fill(bytes, DEBUG_OFFSETS_3_14_BYTES, version_hex, rows,
@@ -72,9 +79,10 @@ static inline void debug_offsets_3_14(uint8_t bytes[DEBUG_OFFSETS_3_14_BYTES], u
 static inline void debug_offsets_3_15(uint8_t bytes[DEBUG_OFFSETS_3_15_BYTES], uint64_t version_hex)
 {
 	static const uint16_t rows[][2] = {
-	    {208, 72},	{216, 80},  {320, 8},	{328, 0},   {336, 56},	{352, 74}, {384, 112},
-	    {392, 120}, {400, 128}, {408, 136}, {416, 68},  {448, 208}, {696, 16}, {704, 32},
-	    {720, 32},	{728, 16},  {736, 40},	{504, 168}, {672, 16},	{680, 24}, {472, 8},
+	    {40, 936},	{64, 7264}, {72, 7336}, {192, 8},   {200, 16}, {240, 176}, {208, 72},
+	    {216, 80},	{320, 8},   {328, 0},	{336, 56},  {352, 74}, {384, 112}, {392, 120},
+	    {400, 128}, {408, 136}, {416, 68},	{448, 208}, {696, 16}, {704, 32},  {720, 32},
+	    {728, 16},	{736, 40},  {504, 168}, {672, 16},  {680, 24}, {472, 8},
 	};
 
 	debug_offsets_fill(bytes, DEBUG_OFFSETS_3_15_BYTES, version_hex, rows,
@@ -99,10 +107,10 @@ static inline void debug_offsets_3_14t(uint8_t bytes[DEBUG_OFFSETS_3_14_BYTES],
 				       uint64_t version_hex)
 {
 	static const uint16_t rows[][2] = {
-	    {16, 1},	{208, 72},  {256, 8},	{264, 0},   {272, 56},	{288, 78},
-	    {304, 72},	{320, 128}, {328, 136}, {336, 144}, {344, 152}, {352, 84},
-	    {384, 232}, {392, 224}, {600, 32},	{608, 48},  {624, 48},	{632, 32},
-	    {640, 56},	{408, 24},  {440, 184}, {576, 32},  {584, 40},
+	    {16, 1},	{64, 7272}, {72, 7344}, {192, 8},   {200, 16},	{216, 152}, {208, 72},
+	    {256, 8},	{264, 0},   {272, 56},	{288, 78},  {304, 72},	{320, 128}, {328, 136},
+	    {336, 144}, {344, 152}, {352, 84},	{384, 232}, {392, 224}, {600, 32},  {608, 48},
+	    {624, 48},	{632, 32},  {640, 56},	{408, 24},  {440, 184}, {576, 32},  {584, 40},
 	};
 
 	debug_offsets_fill(bytes, DEBUG_OFFSETS_3_14_BYTES, version_hex, rows,

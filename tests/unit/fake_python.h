@@ -121,7 +121,7 @@ static inline uint32_t fake_code_fingerprint(const struct pyrec_layout *layout,
 {
 	struct walk walk = {0};
 
-	return walk_fingerprint(&walk, layout, fake_code_address(code), 1);
+	return walk_fingerprint(&walk, layout, fake_code_address(code), 0, 1);
 }
 
 /** With file and line table, as BPF sees a code object in a process that still makes new ones. */
@@ -130,7 +130,7 @@ static inline uint32_t fake_code_full_fingerprint(const struct pyrec_layout *lay
 {
 	struct walk walk = {0};
 
-	(void)walk_fingerprint(&walk, layout, fake_code_address(code), 1);
+	(void)walk_fingerprint(&walk, layout, fake_code_address(code), 0, 1);
 	return walk_full_fingerprint(&walk, layout);
 }
 

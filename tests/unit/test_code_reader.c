@@ -354,7 +354,7 @@ static void test_absent_then_present(void **state)
 
 	(void)state;
 	assert_int_equal(read_with(&layout, &code, fake_code_fingerprint(&layout, &code)), 0);
-	(void)walk_fingerprint(&walk, &layout, fake_code_address(&code), 1);
+	(void)walk_fingerprint(&walk, &layout, fake_code_address(&code), 0, 1);
 	walk.facts.text = 0;
 	assert_int_equal(read_with(&layout, &code, pyrec_code_fingerprint(&walk.facts)), 0);
 	walk.facts.name++;

@@ -149,6 +149,9 @@ static void assert_same_as_3_13(const struct pyrec_layout *walk)
 	layout.walk.type_flags = 168; /* 3.13 does not tell of tasks: they are not asked for */
 	layout.walk.long_tag = 16;
 	layout.walk.long_digits = 24;
+	layout.walk.tstate_thread = walk->tstate_thread;
+	layout.walk.interp_next = walk->interp_next;
+	layout.walk.interp_threads = walk->interp_threads;
 	assert_memory_equal(&layout.walk, walk, sizeof(*walk));
 }
 
@@ -163,6 +166,9 @@ static void test_3_14(void **state)
 	assert_same_as_3_13(&layout.walk);
 	assert_int_equal(layout.walk.skipped_owner, 4);
 	assert_int_equal(layout.walk.tstate_base_frame, 0);
+	assert_int_equal(layout.walk.tstate_thread, 152);
+	assert_int_equal(layout.walk.interp_next, 7272);
+	assert_int_equal(layout.walk.interp_threads, 7344);
 	assert_int_equal(layout.runtime_key, 2336);
 	assert_false(layout.needs_bound);
 }
@@ -178,6 +184,9 @@ static void test_3_15(void **state)
 	assert_same_as_3_13(&layout.walk);
 	assert_int_equal(layout.walk.skipped_owner, 0);
 	assert_int_equal(layout.walk.tstate_base_frame, 80);
+	assert_int_equal(layout.walk.tstate_thread, 176);
+	assert_int_equal(layout.walk.interp_next, 7264);
+	assert_int_equal(layout.walk.interp_threads, 7336);
 	assert_int_equal(layout.runtime_key, 0);
 	assert_true(layout.needs_bound);
 	debug_offsets_set(offsets, 216, 84); /* not aligned */
@@ -217,11 +226,14 @@ static void test_3_13_is_told(void **state)
 
 	(void)state;
 	debug_offsets_3_13(offsets, 0x030d00f0);
-	debug_offsets_set(offsets, 184, 248);
+	debug_offsets_set(offsets, 184, 80);
 	debug_offsets_set(offsets, 280, 96);
 	assert_int_equal(python_layout_find(0x030d00f0, offsets, sizeof(offsets), &layout), 0);
-	assert_int_equal(layout.walk.tstate_frame, 248);
+	assert_int_equal(layout.walk.tstate_frame, 80);
 	assert_int_equal(layout.walk.code_file, 96);
+	assert_int_equal(layout.walk.interp_next, 7264);
+	assert_int_equal(layout.walk.interp_threads, 7344);
+	assert_int_equal(layout.runtime_interpreters, 632);
 }
 
 static void test_unknown(void **state)

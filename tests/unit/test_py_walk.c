@@ -106,15 +106,21 @@ static void thread_add(struct thread *thread, const struct code *code, uint32_t 
 
 static void thread_walk(struct thread *thread)
 {
-	const struct pyrec_process process = {.flags = PYREC_PROCESS_NO_GIL};
+	const __u64 attached = address_of(thread->tstate); /* the thread-local variable */
+	const struct thread_place place = {.fs = address_of(&attached)};
+	const struct pyrec_process process = {
+	    .flags = PYREC_PROCESS_NO_GIL,
+	    .tls_kind = PYREC_TLS_STATIC,
+	    .runtime_bytes = UINT64_MAX, /* the interpreter is the main one */
+	};
 	const __u64 regs[PYREC_REGS_MAX] = {0};
+	__u32 flags = 0;
 
 	put(thread->tstate, 72, address_of(thread->frames[0]), 8);
+	walk_begin(&thread->walk, &thread->layout.walk, &process, &place, regs, 0, &flags);
 	reads_nr = 0;
-	walk_begin(&thread->walk, &thread->layout.walk, &process, address_of(thread->tstate), regs,
-		   0);
 	for (int i = 0; i < FRAMES_MAX; i++)
-		if (walk_step(&thread->walk, &thread->layout.walk, thread->walked))
+		if (walk_step(&thread->walk, &thread->layout.walk, &process, thread->walked))
 			break;
 }
 
@@ -143,9 +149,8 @@ static void test_copies(void **state)
 	assert_int_equal(thread.walked[4].instr, 11);
 	assert_int_equal(thread.walked[5].instr, PYREC_INSTR_ENTRY);
 	assert_true(thread.walked[0].address == address_of(code.bytes)); /* without its tag */
-	/* The top frame, one of each frame, two of each other copy: (code, 1), (code, 2), (other,
-	 * 1). */
-	assert_int_equal(reads_nr, 1 + 6 + 3 * 2);
+	/* One of each frame, two of each other copy: (code, 1), (code, 2), (other, 1). */
+	assert_int_equal(reads_nr, 6 + 3 * 2);
 	free(thread.walked);
 }
 
@@ -181,15 +186,15 @@ static void test_musl(void **state)
 	uint64_t self[32] = {[1] = address_of(dtv), [16] = address_of(specific)};
 
 	(void)state;
-	assert_int_equal(walk_musl_specific(address_of(self), 3, 0x80), 0x1111);
-	assert_int_equal(walk_musl_specific(address_of(self), 127, 0x80), 0x2222);
-	assert_int_equal(walk_musl_specific(address_of(self), 128, 0x80), 0);
-	assert_true(walk_dynamic_tls(address_of(self), address_of(&module), 1) ==
+	assert_int_equal(thread_musl_specific(address_of(self), 3, 0x80), 0x1111);
+	assert_int_equal(thread_musl_specific(address_of(self), 127, 0x80), 0x2222);
+	assert_int_equal(thread_musl_specific(address_of(self), 128, 0x80), 0);
+	assert_true(thread_dynamic_tls(address_of(self), address_of(&module), 1) ==
 		    address_of(block));
 	module = 3;
-	assert_int_equal(walk_dynamic_tls(address_of(self), address_of(&module), 1), 0);
+	assert_int_equal(thread_dynamic_tls(address_of(self), address_of(&module), 1), 0);
 	self[16] = 0;
-	assert_int_equal(walk_musl_specific(address_of(self), 3, 0x80), 0);
+	assert_int_equal(thread_musl_specific(address_of(self), 3, 0x80), 0);
 }
 
 int main(void)
