@@ -15,7 +15,7 @@ FILLING_MODULES_NR = 20
 FILLING_MODULE = "__thread int filling[16]; int *f(void); int *f(void) { return filling; }"
 QUESTION = """
 import sys, sysconfig as s
-names = "INCLUDEPY LIBDIR LIBPL LDLIBRARY LIBRARY LDVERSION LIBS SYSLIBS".split()
+names = "INCLUDEPY LIBDIR LIBPL LDLIBRARY LIBRARY VERSION LDVERSION LIBS SYSLIBS".split()
 for name in names: print("%s=%s" % (name, s.get_config_var(name)))
 print("PREFIX=" + sys.prefix)
 """
@@ -29,14 +29,20 @@ class Embedder:
     environment: dict
     object_name: str  # of the file that has the C functions
 
-    def run_command(self, cycles_nr, seconds, keys_nr=40):
-        script = os.path.join(TARGETS, "embedded.py")
-        return [*self.command, keys_nr, cycles_nr, script, seconds, self.object_name]
+    def run_script(self, name, cycles_nr, *arguments, keys_nr=0):
+        return [*self.command, keys_nr, cycles_nr, os.path.join(TARGETS, name), *arguments]
+
+    def run_parts(self, cycles_nr, seconds, keys_nr):
+        """embedded.py, whose parts check_samples() knows."""
+        arguments = [seconds, self.object_name]
+        return self.run_script("embedded.py", cycles_nr, *arguments, keys_nr=keys_nr)
 
 
 def ask(python):
     answer = subprocess.run([python, "-c", QUESTION], capture_output=True, text=True, check=True)
     facts = dict(line.split("=", 1) for line in answer.stdout.splitlines())
+    if facts["LDVERSION"] == "None":  # 2.7
+        facts["LDVERSION"] = facts["VERSION"]
     if not os.path.exists(os.path.join(facts["INCLUDEPY"], "Python.h")):
         skip(f"prerequisite Python.h of {python}: not in {facts['INCLUDEPY']}")
     return facts
@@ -103,7 +109,7 @@ def environment_of(embedder):
     return clean_environment(**embedder.environment)
 
 
-def check_samples(everything, output, embedder, parts_nr, samples_min=8):
+def check_samples(everything, output, embedder, parts_nr, samples_min=4):
     """Each part's samples within its window; {name of the leaf: samples}."""
     parts = documents(output)
     program = os.path.basename(embedder.command[0])

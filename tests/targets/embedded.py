@@ -21,7 +21,7 @@ OBJECT = sys.argv[2]
 CYCLE = os.environ["EMBED_CYCLE"]
 TEMPLATE = """def leaf_CYCLE():
     stack = frames_here(sys._getframe())
-    stack[-1]["lines"] = [7, 8, 9, 10, 11]
+    stack[-1]["lines"] = [4, 5, 7, 8, 9, 10, 11]
     begin = now = monotonic()
     deadline = begin + SECONDS * SECOND
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""More than 300 threads: most wait, some come and go, a few compute, the main thread too.
+
+  many_threads.py SECONDS [WAITING]
+
+Each that computes declares its one stack. Those that wait are there before and after.
+"""
+
+import sys
+import threading
+
+import declared
+from declared import SECOND, in_ns, monotonic
+
+WORKERS_NR = 3
+SECONDS = float(sys.argv[1])
+WAITING_NR = int(sys.argv[2]) if len(sys.argv) > 2 else 310
+parts = []
+finished = threading.Event()
+
+
+def wait():
+    finished.wait()
+
+
+def compute(seconds):
+    stack = [declared.python_frame(f) for f in declared.frames_from_root(sys._getframe())]
+    stack[-1]["lines"] = sorted(declared.marked_lines(compute.__code__))
+    for frame in stack:
+        frame["gap"] = True
+    begin = monotonic()  # window begins
+    deadline = begin + seconds * SECOND
+    while monotonic() < deadline:
+        value = 1
+        for _ in range(64):
+            value = value * 31 % 1000003
+    end = monotonic()  # window ends
+    parts.append((declared.native_id(), stack, in_ns(begin), in_ns(end)))
+
+
+def come_and_go():
+    """One short-lived thread after the other, each numbered anew by the kernel."""
+    for _ in range(5):
+        run_threads(1, compute, SECONDS / 8)
+
+
+def start_threads(number, function, *arguments):
+    threads = [threading.Thread(target=function, args=arguments) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def run_threads(number, function, *arguments):
+    for thread in start_threads(number, function, *arguments):
+        thread.join()
+
+
+threading.stack_size(256 << 10)
+half = WAITING_NR // 2
+threads = start_threads(half, wait)
+threads += start_threads(WORKERS_NR, compute, SECONDS)
+threads += start_threads(WAITING_NR - half, wait)
+threads += start_threads(1, come_and_go)
+compute(SECONDS)
+finished.set()
+for thread in threads:
+    thread.join()
+for tid, stack, begin, end in parts:
+    declared.emit(stacks=[stack], window=[begin, end], **dict(declared.identity(), tid=tid))
