@@ -70,7 +70,7 @@ class Inside:
     def declaration(self):
         return documents(self.output)[0]
 
-    def check(self, samples_min=40, shift_ns=0, samples=None):
+    def check(self, samples_min=20, shift_ns=0, samples=None):
         """Every sample between the times that the target tells, in its own clock, is its stack."""
         declaration, ending = documents(self.output)
         if samples is None:
@@ -141,7 +141,7 @@ def make_root(folder, extension):
     shutil.copytree(TARGETS, f"{folder}/targets")
     shutil.copytree(extension, f"{folder}/extension")
     os.mkdir(f"{folder}/old")
-    return [python, "/targets/fixed_stack.py", "2", "/extension"]
+    return [python, "/targets/fixed_stack.py", "3", "/extension"]
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ NAMESPACES = {
 }
 
 
-def fixed_stack(python, workdir, seconds=2):
+def fixed_stack(python, workdir, seconds=3):
     return run_target(python, "fixed_stack.py", seconds, build_extension(python, workdir))
 
 
@@ -111,7 +111,7 @@ def test_numbers_of_children_and_threads(is_late, workdir):
     samples = script(inside.path, "--ns-pid", "--python-only")
     for ids in told:
         own = [s for s in samples if ids["name"] in s.python_names()]
-        assert len(own) > 3, ids
+        assert len(own) > 1, ids
         assert {(s.pid, s.tid) for s in own} == {(ids["pid"], ids["tid"])}, ids
 
 
@@ -247,7 +247,7 @@ def test_twins(is_late, workdir):
     assert outers[0] != outers[1]
     for output, outer in zip(outputs, outers):
         inside = Inside(path, read(output), outer)
-        inside.check(samples_min=30)
+        inside.check(samples_min=20)
         assert inside.declaration()["pid"] == 2
         assert {(s.pid, s.tid) for s in script(path, "--ns-pid", "--pid=2")} == {(2, 2)}
     libraries = re.findall(r"CPython (3\.1[12])\S*,.*/opt/lib/libpython", pyrec("info", "-i", path).stdout)
@@ -291,7 +291,7 @@ def static_copy(workdir):
     extension = build_extension(SYSTEM_PYTHON, f"{workdir}/extension")
     other = find_python("3.12")
     other = os.path.join(os.path.dirname(os.path.dirname(other)), "lib", "libpython3.12.so.1.0")
-    return run_target(file, "fixed_stack.py", 2, extension), file, other
+    return run_target(file, "fixed_stack.py", 3, extension), file, other
 
 
 COPIES = {"shared": shared_copy, "static": static_copy}
@@ -335,7 +335,7 @@ def test_replaced_and_out_of_reach(form, workdir):
         options=["--all-processes"],
     )
     samples = script(inside.path, f"--pid={inside.outer}")
-    assert len(samples) > 40
+    assert len(samples) > 20
     frames = [frame for sample in samples for frame in sample.frames]
     assert not [frame for frame in frames if frame.kind == "p"]
     assert {f.name for f in frames if f.dso.startswith(file)} == {"[unknown]"}
