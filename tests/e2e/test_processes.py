@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Forked, spawned and daemonized processes of a few moments, exec from one version to another, and, in a
+pid namespace, a number that is used again and again: each sample is of the program that it is said
+to be of."""
+
+import pytest
+
+from declared_stacks import describe, find_impossible, is_flagged
+from pyrec_harness import PYREC, documents, find_python, need_program, need_root, run, run_target
+from pyrec_harness import script, within
+
+SECONDS = 0.05
+FREQUENCY = 997
+VERSIONS = ["3.8", "3.13", "3.6", "3.12", "3.10", "3.11"]
+
+
+def judge(path, told):
+    everything = script(path)
+    failures = []
+    for work in told:
+        samples = within([s for s in everything if s.tid == work["tid"]], *work["window"])
+        whole = [sample for sample in samples if not is_flagged(sample)]
+        wrong = find_impossible(whole, [work["stack"]])
+        if wrong:
+            failures.append(f"{work['tag']}: {describe(wrong, whole)}")
+        if not whole or len(whole) < len(samples) - 1:
+            failures.append(f"{work['tag']}: {len(whole)} whole of {len(samples)} samples")
+    return failures
+
+
+@pytest.mark.parametrize("is_storm", [False, True], ids=["host", "namespace"])
+def test_processes(is_storm, workdir):
+    need_root()
+    path = f"{workdir}/processes.data"
+    pythons = [find_python(version) for version in VERSIONS]
+    target = run_target(pythons[1], "processes.py", SECONDS, *pythons)
+    command = [PYREC, "record", "-F", FREQUENCY, "-o", path, "--", *target]
+    if is_storm:
+        unshare = need_program("unshare")
+        command = [unshare, "--pid", "--fork", "--mount-proc", "--kill-child", *command]
+    done = run(command)
+    assert done.returncode == 0, done.stderr
+    told = documents(done.stdout)
+    storm = [work for work in told if work["tag"].startswith("storm")]
+    assert len({work["pid"] for work in storm}) == (1 if is_storm else 0), "numbers used again"
+    execs = [work for work in told if work["tag"].startswith("exec")]
+    assert len(execs) == len(pythons) and len({work["pid"] for work in execs}) == 1
+    assert len(told) == len(storm) + len(execs) + len(pythons) + 7
+    failures = judge(path, told)
+    assert not failures, "\n".join(failures)
