@@ -371,7 +371,9 @@ static inline __u32 task_name_copy(struct scratch *s, __u32 at)
 		head->flags |= PYREC_SAMPLE_ASYNC_CUT;
 	}
 	nr = (__u32)name.bytes;
-	if (at > STACK_END_MAX || read_user(s->sample.tail.bytes + at, nr, name.address)) {
+	if (at > STACK_END_MAX ||
+	    read_user(s->sample.tail.bytes + at, (__u32)at_most(nr, PYREC_ASYNC_NAME_BYTES_MAX),
+		      name.address)) {
 		head->task_kind = PYREC_ASYNC_UNREADABLE;
 		return at;
 	}
