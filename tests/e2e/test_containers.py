@@ -366,7 +366,7 @@ def test_container(how, workdir):
     for name in ("extension", "root"):
         os.mkdir(f"{workdir}/{name}")
     command = make_root(f"{workdir}/root", build_extension(SYSTEM_PYTHON, f"{workdir}/extension"))
-    with own_cgroup("pyrec-test.slice", f"docker-{CONTAINER}.scope") as (folder, cgroup):
+    with own_cgroup(f"pyrec-{os.getpid()}.slice", f"docker-{CONTAINER}.scope") as (folder, cgroup):
         contained = ["sh", "-c", PIVOT, "sh", folder, f"{workdir}/root", *command]
         inside = RUNS[how](contained, workdir)
     samples = inside.check()
