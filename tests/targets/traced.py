@@ -34,7 +34,7 @@ def has_lineless_code(code):
     return any(line is None for _, _, line in declared.code_lines(code))
 
 
-# Of what was traced: (name, file) -> declared.method_names().
+# Of what was traced: (name, file, line) -> declared.method_names() of all such code.
 METHODS = {}
 
 
@@ -49,25 +49,23 @@ class Tracer:
         chain = []
         at = frame
         while at is not None:
-            self.note(at.f_code)
-            chain.append((declared.code_name(at.f_code), at.f_code.co_filename, at.f_lineno))
+            chain.append(self.place(at.f_code, at.f_lineno))
             at = at.f_back
         self.chains.add(tuple(chain[::-1]))
         if frame.f_lasti >= 0:
-            chain[0] = chain[0][:2] + (declared.line_at(frame.f_code, frame.f_lasti),)
+            chain[0] = self.place(frame.f_code, declared.line_at(frame.f_code, frame.f_lasti))
             self.chains.add(tuple(chain[::-1]))
         if has_lineless_code(frame.f_code):
-            chain[0] = chain[0][:2] + (None,)
+            chain[0] = self.place(frame.f_code, None)
             self.chains.add(tuple(chain[::-1]))
         if frame.f_code.co_flags & GENERATOR_FLAGS:
-            code = frame.f_code
-            self.generators.add((declared.code_name(code), code.co_filename, code.co_firstlineno))
+            self.generators.add(self.place(frame.f_code, frame.f_code.co_firstlineno))
         return self
 
-    def note(self, code):
-        key = (declared.code_name(code), code.co_filename)
-        if key not in METHODS:
-            METHODS[key] = declared.method_names(code)
+    def place(self, code, line):
+        place = (declared.code_name(code), code.co_filename, line)
+        METHODS.setdefault(place, set()).update(declared.method_names(code))
+        return place
 
     def all_chains(self):
         """A call of a generator function enters it, makes the generator and leaves again."""
@@ -92,7 +90,7 @@ def as_stack(chain):
     """Gaps are allowed everywhere: which calls pass through C is the interpreter's business."""
     return [
         {
-            "methods": METHODS.get((name, file), []),
+            "methods": sorted(METHODS.get((name, file, line), ())),
             "python": name,
             "file": file,
             "lines": [line] if line else [],
