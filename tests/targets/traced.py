@@ -12,7 +12,9 @@ import sys
 import declared
 from declared import SECOND, in_ns, monotonic
 
-GENERATOR_FLAGS = inspect.CO_GENERATOR | getattr(inspect, "CO_COROUTINE", 0)
+GENERATOR_FLAGS = inspect.CO_GENERATOR
+for flag in ("CO_COROUTINE", "CO_ASYNC_GENERATOR"):
+    GENERATOR_FLAGS |= getattr(inspect, flag, 0)
 
 
 def burn(rounds):

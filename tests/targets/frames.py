@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""More shapes of Python calls (the first ones are in shapes.py), and code that runs inside of other
+code: signal handlers, finalizers, trace functions. Then recursion deeper than what is kept.
+
+For 3.11 and newer, which tell every line and qualified names.
+argv: seconds for each shape, depth of the recursion.
+"""
+
+import abc
+import asyncio
+import functools
+import gc
+import signal
+import sys
+import threading
+import weakref
+
+import declared
+from declared import SECOND, in_ns, monotonic
+from traced import all_stacks, run_shape
+
+CYCLE_NR = 7
+
+
+def burn(rounds):
+    value = 1
+    for _ in range(rounds):
+        value = value * 31 % 1000003
+    return value
+
+
+class Ticker:
+    def __init__(self, limit):
+        self.left = limit
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        if not self.left:
+            raise StopAsyncIteration
+        self.left -= 1
+        return burn(20)
+
+    async def __aenter__(self):
+        return burn(20)
+
+    async def __aexit__(self, *_):
+        return burn(20) < 0
+
+
+async def ticks():
+    async for value in Ticker(5):
+        burn(value % 7 + 10)
+
+
+async def guarded():
+    async with Ticker(3) as value:
+        burn(value % 7 + 20)
+
+
+async def yielded():
+    for _ in range(3):
+        yield burn(20)
+
+
+async def drained():
+    return [value async for value in yielded() if value]
+
+
+def driven(coroutine):
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+
+
+def async_for():
+    driven(ticks())
+
+
+def async_with():
+    driven(guarded())
+
+
+def async_generator():
+    driven(drained())
+
+
+async def left():
+    return burn(30)
+
+
+async def right():
+    await asyncio.sleep(0)
+    return burn(30)
+
+
+async def gathered():
+    await asyncio.gather(left(), right())
+
+
+LOOP = asyncio.new_event_loop()
+
+
+def tasks():
+    LOOP.run_until_complete(gathered())
+
+
+def nested_comprehensions():
+    return {row: [burn(10) for _ in range(3)] for row in {burn(5) for _ in range(2)}}
+
+
+def counted(function):
+    @functools.wraps(function)
+    def wrapper(*arguments):
+        burn(10)
+        return function(*arguments)
+
+    return wrapper
+
+
+@counted
+@counted
+def decorated(rounds):
+    return burn(rounds)
+
+
+def decorators():
+    return decorated(20)
+
+
+class Field:
+    def __get__(self, instance, owner):
+        return burn(20)
+
+    def __set__(self, instance, value):
+        burn(20)
+
+    def __set_name__(self, owner, name):
+        burn(10)
+
+
+class Meta(abc.ABCMeta):
+    def __new__(mcs, *arguments):
+        burn(10)
+        return super().__new__(mcs, *arguments)
+
+    def __call__(cls, *arguments):
+        burn(10)
+        return super().__call__(*arguments)
+
+
+def class_bodies():
+    class Made(metaclass=Meta):
+        field = Field()
+        value = burn(20)
+
+        def __init__(self):
+            self.field = self.field + burn(10)
+
+        def __getattribute__(self, name):
+            burn(5)
+            return super().__getattribute__(name)
+
+        def __iter__(self):
+            yield burn(10)
+
+        def __eq__(self, other):
+            return burn(10) < 0
+
+        __hash__ = None
+
+    return list(Made()) + [Made() == Made()]
+
+
+def partials():
+    return functools.partial(map, functools.partial(burn))
+
+
+def callbacks():
+    return sorted(partials()(range(9)), key=functools.cmp_to_key(lambda a, b: burn(10) - a - b))
+
+
+class Dying:
+    def __del__(self):
+        burn(20)
+
+
+def finalizers():
+    Dying()
+    thing = Dying()
+    reference = weakref.ref(thing, lambda _: burn(20))
+    del thing
+    return reference
+
+
+def thrower():
+    try:
+        yield burn(10)
+    except ValueError:
+        yield burn(10)
+    finally:
+        burn(10)
+
+
+def thrown_into():
+    made = thrower()
+    next(made)
+    made.throw(ValueError())
+    made.close()
+
+
+def handler_body(*_):
+    burn(2000)
+
+
+def on_alarm(*_):
+    handler_body()
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
+
+
+def on_collection(phase, _info):
+    burn(200)
+
+
+def on_event(_frame, _event, _argument):
+    burn(10)
+    return on_event
+
+
+def plain_work():
+    return burn(50) + burn(60)
+
+
+def collected_work():
+    made = [[] for _ in range(50)]
+    made.append(made)
+    gc.collect(0)
+    return burn(10)
+
+
+SHAPES = [
+    async_for,
+    async_with,
+    async_generator,
+    tasks,
+    nested_comprehensions,
+    decorators,
+    class_bodies,
+    callbacks,
+    finalizers,
+    thrown_into,
+]
+
+
+def tails_of(function, *arguments):
+    """What stands below this function while the other one runs, as run_shape() saw it."""
+    chains, _ = run_shape(functools.partial(function, *arguments), 0)
+    names = [name for name, _, _ in max(chains, key=len)]
+    at = names.index("repeat") + 1
+    return {chain[at:] for chain in chains if len(chain) > at}
+
+
+def with_inside(chains, tails):
+    """What runs inside may begin anywhere."""
+    return chains | {chain + tail for chain in chains for tail in tails}
+
+
+def inside_alarms(seconds):
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    tails = tails_of(on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0.001)
+    chains, window = run_shape(plain_work, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return with_inside(chains, tails), window
+
+
+def inside_collections(seconds):
+    tails = tails_of(on_collection, "start", {})
+    gc.callbacks.append(on_collection)
+    chains, window = run_shape(collected_work, seconds)
+    gc.callbacks.remove(on_collection)
+    return with_inside(chains, tails), window
+
+
+def inside_events(setter):
+    """A trace or profile function in Python is active all the time."""
+
+    def run(seconds):
+        def traced_work():
+            setter(on_event)
+            plain_work()
+            setter(None)
+
+        shapes = [(plain_work, 0), (traced_work, seconds)]
+        # Both functions cannot be active: each is seen alone, the other one's calls are added.
+        tails = tails_of(on_event, None, "line", None)
+        (chains, _), (_, window) = [run_shape(*which) for which in shapes]
+        at = [name for name, _, _ in max(chains, key=len)].index("repeat") + 1
+        code = traced_work.__code__
+        lines = {line for _, _, line in declared.code_lines(code) if line}
+        head = max(chains, key=len)[:at]
+        inside = {(declared.code_name(code), code.co_filename, line) for line in lines}
+        within = {chain[at:] for chain in chains if len(chain) > at}
+        chains = {chain for chain in chains if len(chain) <= at}
+        chains |= {(*head, one, *tail) for one in inside for tail in {(), *within}}
+        return with_inside(chains, tails), window
+
+    return run
+
+
+INSIDE = {
+    "signal handler": inside_alarms,
+    "gc callback": inside_collections,
+    "settrace": inside_events(sys.settrace),
+    "setprofile": inside_events(sys.setprofile),
+}
+
+
+def cycle(which, left, seconds):
+    return STEPS[which](left, seconds) if left else bottom(seconds)
+
+
+def make_step(which):
+    scope = {"cycle": cycle, "following": (which + 1) % CYCLE_NR}
+    name = "step_%d" % which
+    source = "def %s(left, seconds):\n    return cycle(following, left - 1, seconds)\n" % name
+    exec(compile("\n" * which + source, "<step %d>" % which, "exec"), scope)
+    return scope[name]
+
+
+STEPS = [make_step(which) for which in range(CYCLE_NR)]
+
+
+def bottom(seconds):
+    frames = declared.frames_from_root(sys._getframe())
+    stack = [declared.python_frame(frame) for frame in frames]
+    stack[-1]["lines"] = sorted(declared.marked_lines(bottom.__code__))
+    stack[0]["gap"] = True
+    begin = monotonic()  # window begins
+    deadline = begin + seconds * SECOND
+    while monotonic() < deadline:
+        value = 1
+        for _ in range(64):
+            value = value * 31 % 1000003
+    end = monotonic()  # window ends
+    return stack, (in_ns(begin), in_ns(end))
+
+
+def recurse(depth, seconds):
+    """On a thread: its C stack can be made large enough for versions that need it."""
+    results = []
+
+    def run():
+        results.append((*cycle(0, depth // 2, seconds), declared.native_id()))
+
+    sys.setrecursionlimit(depth + 1000)
+    threading.stack_size(256 << 20)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def main(seconds, depth):
+    told = []
+    for shape in SHAPES:
+        chains, window = run_shape(shape, seconds)
+        told.append((shape.__name__, chains, window))
+    for name, run in INSIDE.items():
+        told.append((name, *run(seconds)))
+    deep_stack, deep_window, deep_tid = recurse(depth, seconds / 3)
+    for name, chains, window in told:
+        declared.emit(shape=name, stacks=all_stacks(chains), window=window, **declared.identity())
+    declared.emit(deep=deep_stack, window=deep_window, tid=deep_tid)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]))
