@@ -7,6 +7,8 @@
 #include "common/vec.h"
 #include "format/record_block.h"
 
+enum { CACHE_LINE_BYTES = 64, PREFETCH_BYTES_MAX = 24 * 1024 };
+
 void record_queue_init(struct record_queue *queue, size_t bytes_max)
 {
 	*queue = (struct record_queue){.bytes_max = bytes_max};
@@ -71,6 +73,8 @@ int record_queue_push(struct record_queue *queue, const struct queued_record *it
 	held = &queue->items[queue->nr];
 	*held = *item;
 	held->block = record_block_get(item->block);
+	held->prefetch_bytes = item->header->size < PREFETCH_BYTES_MAX ? item->header->size
+								       : PREFETCH_BYTES_MAX;
 	held->sequence = queue->next_sequence++;
 	if (held->time_ns > queue->newest_ns)
 		queue->newest_ns = held->time_ns;
@@ -96,6 +100,18 @@ void record_queue_end(struct record_queue *queue)
 	queue->drain_bytes = 0;
 }
 
+/*
+ * Have the next one's bytes fetched while this one is worked on: they were unpacked a round ago and
+ * have left the caches since.
+ */
+static void record_queue_prefetch(const struct record_queue *queue)
+{
+	const struct queued_record *next = queue->nr ? &queue->items[0] : NULL;
+
+	for (uint32_t at = 0; next && at < next->prefetch_bytes; at += CACHE_LINE_BYTES)
+		__builtin_prefetch((const uint8_t *)next->header + at);
+}
+
 bool record_queue_pop(struct record_queue *queue, struct queued_record *ret)
 {
 	if (queue->is_draining && queue->bytes <= queue->drain_bytes)
@@ -109,5 +125,6 @@ bool record_queue_pop(struct record_queue *queue, struct queued_record *ret)
 		queue->bytes -= sizeof(*ret->block);
 	queue->items[0] = queue->items[--queue->nr];
 	record_queue_sift_down(queue, 0);
+	record_queue_prefetch(queue);
 	return true;
 }
