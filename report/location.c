@@ -21,6 +21,8 @@ int location_table_init(struct location_table *table, struct kernel_symbols *ker
 
 void location_table_deinit(struct location_table *table)
 {
+	for (uint32_t id = 0; id < table->nr; id++)
+		free(location_get(table, id)->line);
 	for (size_t i = 0; table->chunks && i < LOCATION_CHUNKS_NR && table->chunks[i]; i++)
 		free(table->chunks[i]);
 	free(table->chunks);

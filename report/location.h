@@ -45,8 +45,10 @@ struct location {
 	 * without a symbol. */
 	uint64_t symbol_offset;
 	uint32_t frame_id; /* of the profile; ID_NONE until sample_frame_id() asks for it */
-	const char *text;  /* cache of the output; NULL at first */
-	uint32_t text_nr;
+	/* perf-script: the frame's line, with line_address in it; malloc'ed, NULL at first. */
+	char *line;
+	uint32_t line_nr;
+	uint64_t line_address;
 };
 
 struct location_key {
@@ -68,7 +70,7 @@ struct location_table {
 	struct location_recent recent[LOCATION_RECENT_NR];
 	/*
 	 * In chunks that never move: what was handed to another thread stays where it is. Of an
-	 * item frame_id, text and text_nr belong to the output, all else does not change.
+	 * item frame_id and line… belong to the output, all else does not change.
 	 */
 	struct location **chunks; /* LOCATION_CHUNKS_NR; NULL from the first unused one on */
 	struct location_key *keys;

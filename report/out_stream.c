@@ -124,20 +124,20 @@ int out_stream_finish(struct out_stream *out)
 	return out->error == -EPIPE ? 0 : out->error;
 }
 
-void out_write(struct out_stream *out, const void *bytes, size_t nr)
+void out_write_on(struct out_stream *out, const void *bytes, size_t nr)
 {
 	if (out->error)
 		return;
 	if (nr > sizeof(out->bytes) - out->nr)
 		out_flush(out);
-	if (nr > sizeof(out->bytes)) {
-		if (out->wants_pager)
-			out_stream_start_pager(out);
-		out_write_all(out, bytes, nr);
+	if (nr <= sizeof(out->bytes)) {
+		memcpy(out->bytes + out->nr, bytes, nr);
+		out->nr += nr;
 		return;
 	}
-	memcpy(out->bytes + out->nr, bytes, nr);
-	out->nr += nr;
+	if (out->wants_pager)
+		out_stream_start_pager(out);
+	out_write_all(out, bytes, nr);
 }
 
 void out_text(struct out_stream *out, const char *text)
@@ -152,29 +152,18 @@ void out_char(struct out_stream *out, char c)
 
 enum { NUMBER_BYTES_MAX = 64 };
 
-static void out_number(struct out_stream *out, uint64_t value, unsigned int base, size_t width,
-		       char fill)
+void out_decimal(struct out_stream *out, uint64_t value, size_t width, char fill)
 {
 	char text[NUMBER_BYTES_MAX];
 	size_t at = sizeof(text);
 
 	do {
-		text[--at] = "0123456789abcdef"[value % base];
-		value /= base;
+		text[--at] = (char)('0' + value % 10);
+		value /= 10;
 	} while (value);
 	while (sizeof(text) - at < width && at)
 		text[--at] = fill;
 	out_write(out, text + at, sizeof(text) - at);
-}
-
-void out_hex(struct out_stream *out, uint64_t value, size_t width, char fill)
-{
-	out_number(out, value, 16, width, fill);
-}
-
-void out_decimal(struct out_stream *out, uint64_t value, size_t width, char fill)
-{
-	out_number(out, value, 10, width, fill);
 }
 
 void out_spaces(struct out_stream *out, size_t nr)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "common/cleanup.h"
@@ -37,13 +38,24 @@ void out_stream_init_stdout(struct out_stream *out, bool with_pager);
  *  when it could not be run. */
 must_check int out_stream_finish(struct out_stream *out);
 
-void out_write(struct out_stream *out, const void *bytes, size_t nr);
+/** What out_write() does where there is no room. */
+void out_write_on(struct out_stream *out, const void *bytes, size_t nr);
+
+static inline void out_write(struct out_stream *out, const void *bytes, size_t nr)
+{
+	if (nr > sizeof(out->bytes) - out->nr || out->error) {
+		out_write_on(out, bytes, nr);
+		return;
+	}
+	memcpy(out->bytes + out->nr, bytes, nr);
+	out->nr += nr;
+}
+
 void out_text(struct out_stream *out, const char *text);
 void out_char(struct out_stream *out, char c);
 void out_spaces(struct out_stream *out, size_t nr);
 /** Without printf(3), for what is printed for each frame: right-aligned in @width characters,
  * filled with @fill. */
-void out_hex(struct out_stream *out, uint64_t value, size_t width, char fill);
 void out_decimal(struct out_stream *out, uint64_t value, size_t width, char fill);
 void out_format(struct out_stream *out, const char *format, ...) printf_like(2, 3);
 

@@ -93,12 +93,31 @@ static void script_append_dso(struct strbuf *text, const struct location *locati
 	strbuf_append_text(text, ")\n");
 }
 
-/* All of a frame's line but its address, which differs from process to process. */
-static int script_frame_text(struct output *output, struct location *location)
-{
-	auto_strbuf struct strbuf text = {0};
+enum { ADDRESS_COLUMNS = 16 };
 
-	strbuf_append_char(&text, ' ');
+/* Put @address, right-aligned, behind the tab that the frame's line begins with. */
+static void script_set_address(struct location *location, uint64_t address)
+{
+	char *at = location->line + 1 + ADDRESS_COLUMNS;
+	uint64_t rest = address;
+
+	do {
+		*--at = "0123456789abcdef"[rest & 15];
+		rest >>= 4;
+	} while (rest);
+	while (at > location->line + 1)
+		*--at = ' ';
+	location->line_address = address;
+}
+
+/* The line of a frame, kept with the location; its address differs from process to process. */
+static int script_make_line(const struct output *output, struct location *location)
+{
+	struct strbuf text = {0};
+
+	strbuf_append_char(&text, '\t');
+	for (int i = 0; i < ADDRESS_COLUMNS + 1; i++)
+		strbuf_append_char(&text, ' ');
 	if (location->kind == LOCATION_PYTHON && location->has_symbol)
 		script_append_python(&text, "py::", location->symbol);
 	else
@@ -107,22 +126,26 @@ static int script_frame_text(struct output *output, struct location *location)
 	    (location->kind == LOCATION_NATIVE || location->kind == LOCATION_KERNEL))
 		strbuf_append_format(&text, "+0x%llx", (unsigned long long)location->symbol_offset);
 	script_append_dso(&text, location, output->options);
-	if (!text.error)
-		location->text = intern_text(&output->texts, strbuf_text(&text));
-	location->text_nr = (uint32_t)text.nr;
-	return location->text ? 0 : -ENOMEM;
+	if (text.error) {
+		strbuf_deinit(&text);
+		return -ENOMEM;
+	}
+	location->line = text.bytes;
+	location->line_nr = (uint32_t)text.nr;
+	return 0;
 }
 
 static int script_print_frame(struct output *output, const struct stack_frame *frame,
 			      struct location *location)
 {
-	int ret = location->text ? 0 : script_frame_text(output, location);
+	bool is_new = !location->line;
+	int ret = is_new ? script_make_line(output, location) : 0;
 
 	if (ret)
 		return ret;
-	out_char(output->out, '\t');
-	out_hex(output->out, frame->address, 16, ' ');
-	out_write(output->out, location->text, location->text_nr);
+	if (is_new || location->line_address != frame->address)
+		script_set_address(location, frame->address);
+	out_write(output->out, location->line, location->line_nr);
 	return 0;
 }
 

@@ -22,7 +22,7 @@ struct record_block;
 struct queued_record {
 	uint64_t time_ns;
 	uint64_t sequence;
-	uint32_t event; /* index in perf_reader_events() */
+	uint32_t event;		 /* index in perf_reader_events() */
 	uint32_t prefetch_bytes; /* the queue's own */
 	uint64_t file_offset;
 	void *extra; /* of the caller, given on to whoever takes the record */

@@ -74,21 +74,30 @@ int sample_register(const struct record_sample *sample, uint64_t regs_mask,
 static void read_sample_registers(const struct record_sample *sample, uint64_t regs_mask,
 				  struct unwind_registers *ret)
 {
-	/* By DWARF number. */
-	static const uint8_t perf_registers[DWARF_REGISTERS_NR] = {
-	    PERF_REG_X86_AX,  PERF_REG_X86_DX,	PERF_REG_X86_CX,  PERF_REG_X86_BX,
-	    PERF_REG_X86_SI,  PERF_REG_X86_DI,	PERF_REG_X86_BP,  PERF_REG_X86_SP,
-	    PERF_REG_X86_R8,  PERF_REG_X86_R9,	PERF_REG_X86_R10, PERF_REG_X86_R11,
-	    PERF_REG_X86_R12, PERF_REG_X86_R13, PERF_REG_X86_R14, PERF_REG_X86_R15,
-	    PERF_REG_X86_IP,
+	enum { NONE = 0xff };
+	/* By number in the sample; segment registers and flags have no part in unwinding. */
+	static const uint8_t dwarf_numbers[] = {
+	    [PERF_REG_X86_AX] = 0,	    [PERF_REG_X86_BX] = DWARF_RBX,
+	    [PERF_REG_X86_CX] = 2,	    [PERF_REG_X86_DX] = 1,
+	    [PERF_REG_X86_SI] = 4,	    [PERF_REG_X86_DI] = 5,
+	    [PERF_REG_X86_BP] = DWARF_RBP,  [PERF_REG_X86_SP] = DWARF_RSP,
+	    [PERF_REG_X86_IP] = DWARF_RIP,  [PERF_REG_X86_FLAGS] = NONE,
+	    [PERF_REG_X86_CS] = NONE,	    [PERF_REG_X86_SS] = NONE,
+	    [PERF_REG_X86_DS] = NONE,	    [PERF_REG_X86_ES] = NONE,
+	    [PERF_REG_X86_FS] = NONE,	    [PERF_REG_X86_GS] = NONE,
+	    [PERF_REG_X86_R8] = 8,	    [PERF_REG_X86_R9] = 9,
+	    [PERF_REG_X86_R10] = 10,	    [PERF_REG_X86_R11] = 11,
+	    [PERF_REG_X86_R12] = DWARF_R12, [PERF_REG_X86_R13] = DWARF_R13,
+	    [PERF_REG_X86_R14] = DWARF_R14, [PERF_REG_X86_R15] = DWARF_R15,
 	};
+	const uint64_t *value = sample->regs;
 
 	ret->known = 0;
-	for (unsigned int number = 0; number < DWARF_REGISTERS_NR; number++) {
-		uint64_t value;
+	for (; value && regs_mask; regs_mask &= regs_mask - 1, value++) {
+		unsigned int number = (unsigned int)__builtin_ctzll(regs_mask);
 
-		if (sample_register(sample, regs_mask, perf_registers[number], &value) == 0)
-			register_set(ret, number, value);
+		if (number < array_size(dwarf_numbers) && dwarf_numbers[number] != NONE)
+			register_set(ret, dwarf_numbers[number], *value);
 	}
 }
 
