@@ -131,7 +131,6 @@ WITHOUT_FRAMES = {
 # Only 3.14 and newer, which tell these themselves.
 TASKS = {"object_type", "type_flags", "long_tag", "long_digits"}
 LOCALS = {"frame_locals", "code_locals_nr"}
-TASKS = {"object_type", "type_flags", "long_tag", "long_digits"}  # told by 3.14 and newer
 TLS_DYNAMIC = 2  # enum pyrec_tls_kind
 # Where the layout has one number for two things: the other one.
 ALSO = {"PyUnicodeObject.data": "unicode_compact"}
