@@ -132,9 +132,13 @@ def find_difference(frames, declared, program=""):
     return None
 
 
-def has_native_root(frames):
-    """Unwound to the end: the outermost frame is where the kernel started the thread."""
-    return bool(frames) and frames[0].kind == "n" and frames[0].name in ROOTS
+def has_native_root(frames, is_main=True):
+    """Unwound to the end: the outermost frame is where the kernel started the thread, which a stripped
+    libc does not name; what is not unwound so far says that of itself."""
+    if not frames or frames[0].kind != "n":
+        return False
+    is_nameless = frames[0].name == "[unknown]" and frames[0].dso.endswith("/libc.so.6")
+    return frames[0].name in ROOTS or (is_nameless and not is_main)
 
 
 def is_flagged(sample):
@@ -148,7 +152,7 @@ def find_impossible(samples, stacks, program=""):
     impossible = []
     for sample in samples:
         differences = [find_difference(sample.frames, stack, program) for stack in stacks]
-        if not has_native_root(sample.frames):
+        if not has_native_root(sample.frames, sample.tid == sample.pid):
             impossible.append((sample, "not unwound to the outermost frame"))
         elif all(differences):
             impossible.append((sample, nearest(sample, stacks, differences)))

@@ -4,6 +4,7 @@
 A judge gets the target's own documents and all samples, and fills a Tally.
 """
 
+import os
 import re
 from dataclasses import dataclass, field
 
@@ -11,7 +12,15 @@ import declared_stacks as declared
 import pyrec_harness as harness
 
 # Kept short: the whole matrix is some hundred of them. merge.py has about a hundred windows.
-SECONDS = {"fixed_stack": 1, "shapes": 0.1, "zlib_nogil": 1, "many": 1.5, "merge": 0.04}
+SECONDS = {
+    "fixed_stack": 1,
+    "shapes": 0.1,
+    "zlib_nogil": 1,
+    "many": 1.5,
+    "many_threads": 1,
+    "subinterpreters": 0.2,
+    "merge": 0.04,
+}
 FREQUENCIES = {"merge": 999}
 CHILDREN_NR = 18  # threads and processes of many.py
 CPU_SECONDS_MIN = 0.02  # ten ticks
@@ -148,6 +157,19 @@ def judge_callers(documents, everything, tally):
             tally.impossible.append((sample, f"callers {names} of {callers}"))
 
 
+def judge_inner(documents, everything, tally):
+    """Declared stacks, with zlib's own functions above some of them."""
+    paths = {frame.dso for sample in everything for frame in sample.frames}
+    zlib = next((os.path.basename(path) for path in paths if "/libz.so" in path), "")
+    for document in documents:
+        whole = tally.take(samples_of(everything, document))
+        tally.impossible += (
+            find_impossible_on_musl(whole, document["stacks"])
+            if tally.is_musl
+            else declared.find_impossible(whole, document["stacks"], zlib)
+        )
+
+
 def judge_children(documents, everything, tally):
     """Each short-lived process and each thread bears its own function's name, from its first tick."""
     if len(documents) != CHILDREN_NR:
@@ -171,6 +193,8 @@ JUDGES = {
     "shapes": judge_declared,
     "zlib_nogil": judge_callers,
     "many": judge_children,
+    "many_threads": judge_declared,
+    "subinterpreters": judge_inner,
     "merge": judge_declared,
 }
 
@@ -179,6 +203,8 @@ def find_obstacle(target, interpreter, modules):
     """Why the target cannot be run; None when it can."""
     if target == "fixed_stack" and modules["spinext"]:
         return f"no extension can be built: {modules['spinext']}"
+    if target == "subinterpreters" and interpreter.version.startswith("2."):
+        return "nothing of 2.7 runs a subinterpreter"
     if target in ("shapes", "merge") and interpreter.version.startswith("2."):
         return "the target is Python 3"
     return None
