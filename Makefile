@@ -21,7 +21,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(O) -MMD -MP
 	$(if $(REPORT_ONLY),-DPYREC_REPORT_ONLY) $(WERROR)
 ALL_LDFLAGS = $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
-LIBS := -lelf -lzstd -lpthread -lm
+LIBS := -ldw -lelf -llzma -lzstd -lpthread -lm
 ifndef REPORT_ONLY
 LIBS += -lbpf
 endif
@@ -86,13 +86,12 @@ report-only:
 
 $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libpyrec.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -ldw $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # What the compiled rows and the unwinder are held against: libdw and libunwind.
 $(O)/tests/unit/test_cfi_table: $(O)/tests/native/cfi_oracle.o
 $(O)/tests/unit/test_unwind: $(O)/tests/native/libunwind_walk.o
 $(O)/tests/unit/test_unwind $(O)/tests/native/unwind_file: LIBS += -lunwind-x86_64 -lunwind
-$(O)/tests/native/compare_cfi: LIBS += -ldw
 
 ## unit-tests: build the unit tests
 .PHONY: unit-tests
@@ -105,7 +104,7 @@ unit: $(UNIT_TESTS)
 
 $(O)/tests/hostbpf/%: $(O)/tests/hostbpf/%.o $(O)/tests/hostbpf/process_image.o $(O)/libpyrec.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -ldw $(LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 ## hostbpf-tests: build the tests that run the BPF walk as plain C
 .PHONY: hostbpf-tests

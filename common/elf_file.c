@@ -148,6 +148,11 @@ void elf_file_close(struct elf_file *elf)
 	free(elf);
 }
 
+int elf_file_fd(const struct elf_file *elf)
+{
+	return elf->fd;
+}
+
 /* ---- Header, segments ---- */
 
 bool elf_file_is_executable_type(const struct elf_file *elf)
@@ -322,6 +327,11 @@ int elf_file_section(const struct elf_file *elf, const char *name, struct elf_se
 		return -ENOENT;
 	ret->bytes = data->d_buf;
 	return 0;
+}
+
+bool elf_file_has_section(const struct elf_file *elf, const char *name)
+{
+	return section_find(elf, name) != NULL;
 }
 
 /* ---- Symbols ---- */

@@ -46,6 +46,7 @@ must_check int elf_file_open(int fd, struct elf_file **ret);
 /** The same from memory (the vdso); @bytes stay borrowed. */
 must_check int elf_file_open_memory(const void *bytes, size_t nr, struct elf_file **ret);
 void elf_file_close(struct elf_file *elf);
+int elf_file_fd(const struct elf_file *elf); /* its own, borrowed; -1: in memory */
 
 bool elf_file_is_executable_type(const struct elf_file *elf); /* ET_EXEC */
 uint16_t elf_file_machine(const struct elf_file *elf);	      /* EM_* */
@@ -57,6 +58,8 @@ must_check int elf_file_tls(const struct elf_file *elf, struct elf_segment *ret)
 /** Return: 0 or -ENOENT. */
 must_check int elf_file_section(const struct elf_file *elf, const char *name,
 				struct elf_section *ret);
+/** Without reading it. */
+bool elf_file_has_section(const struct elf_file *elf, const char *name);
 
 /** Call @visit for every symbol of .symtab, then of .dynsym, until it returns non-zero; that is
  *  returned. */

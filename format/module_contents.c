@@ -3,12 +3,12 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 
 #include "common/bytes.h"
+#include "common/debug_file.h"
 #include "common/vec.h"
 
 enum {
@@ -200,47 +200,38 @@ static int plt_take(struct module_contents *contents, const struct elf_file *elf
 	return error;
 }
 
-/*
- * The distribution's separate debug file, by build id, when this machine has it (gdb and perf look
- * there too): it names the local functions of a stripped file. Return: 0 or -ENOENT.
- */
-static int debug_file_open(const struct bundle_module *module, struct elf_file **ret)
+static int table_take(struct module_contents *contents, const struct elf_file *elf)
 {
-	auto_strbuf struct strbuf path = {0};
-	uint8_t found_id[sizeof(module->build_id)];
-	auto_close_fd int fd = -1;
-
-	if (module->build_id_nr < 2)
-		return -ENOENT;
-	strbuf_append_format(&path, "/usr/lib/debug/.build-id/%02x/", module->build_id[0]);
-	for (uint8_t i = 1; i < module->build_id_nr; i++)
-		strbuf_append_format(&path, "%02x", module->build_id[i]);
-	strbuf_append_text(&path, ".debug");
-	fd = open(strbuf_text(&path), O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || elf_file_open(fd, ret))
-		return -ENOENT;
-	if (elf_file_build_id(*ret, found_id) == module->build_id_nr &&
-	    memcmp(found_id, module->build_id, module->build_id_nr) == 0)
-		return 0;
-	elf_file_close(*ret);
-	return -ENOENT;
+	names_justify(contents, elf);
+	return elf_file_visit_symbols(elf, symbol_visit, contents);
 }
 
-static int symbols_take(struct module_contents *contents, const struct elf_file *elf)
+/* A damaged one costs its own symbols alone. */
+static int packed_take(struct module_contents *contents, const struct elf_file *elf)
 {
-	struct elf_file *debug;
-	int error;
+	auto_strbuf struct strbuf bytes = {0};
+	struct elf_file *packed;
+	int error = debug_data_unpack(elf, &bytes);
 
-	names_justify(contents, elf);
-	error = elf_file_visit_symbols(elf, symbol_visit, contents);
+	if (!error)
+		error = elf_file_open_memory(bytes.bytes, bytes.nr, &packed);
+	if (error)
+		return error == -ENOMEM ? error : 0;
+	error = table_take(contents, packed);
+	elf_file_close(packed);
+	return error;
+}
+
+static int symbols_take(struct module_contents *contents, const struct elf_file *elf,
+			const struct elf_file *debug)
+{
+	int error = table_take(contents, elf);
+
 	if (!error)
 		error = plt_take(contents, elf);
-	if (error || debug_file_open(&contents->module, &debug))
-		return error;
-	names_justify(contents, debug);
-	error = elf_file_visit_symbols(debug, symbol_visit, contents);
-	elf_file_close(debug);
-	return error;
+	if (!error)
+		error = packed_take(contents, elf);
+	return error || !debug ? error : table_take(contents, debug);
 }
 
 /* At one address in the order of the tables, which is that of the names. */
@@ -275,7 +266,8 @@ static void symbols_unique(struct module_contents *contents)
 	contents->symbols.nr = kept;
 }
 
-int module_contents_read(const struct elf_file *elf, const char *path, struct module_contents **ret)
+int module_contents_read(const struct elf_file *elf, const struct elf_file *debug, const char *path,
+			 struct module_contents **ret)
 {
 	struct module_contents *contents = calloc(1, sizeof(*contents));
 	struct bundle_module *module = &contents->module;
@@ -290,7 +282,7 @@ int module_contents_read(const struct elf_file *elf, const char *path, struct mo
 	module->eh_frame_hdr = section_take(elf, ".eh_frame_hdr");
 	error = segments_take(contents, elf);
 	if (!error)
-		error = symbols_take(contents, elf);
+		error = symbols_take(contents, elf, debug);
 	if (error) {
 		module_contents_destroy(contents);
 		return error;

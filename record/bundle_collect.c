@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "common/debug_file.h"
 #include "common/elf_file.h"
 #include "common/intern.h"
 #include "format/bundle.h"
@@ -15,13 +16,31 @@ struct collection {
 	struct intern build_ids; /* of those that are in it */
 };
 
+/* By build id alone: paths are those of the process, which may have another root. */
+static int debug_open(const struct elf_file *elf, struct elf_file **ret)
+{
+	uint8_t build_id[20];
+	const struct debug_file_of of = {.build_id = build_id,
+					 .build_id_nr = elf_file_build_id(elf, build_id)};
+	const int error = debug_file_open(&of, ret);
+
+	if (error)
+		*ret = NULL;
+	return error == -ENOMEM ? error : 0;
+}
+
 static int module_add(struct collection *collection, const struct elf_file *elf, const char *path,
 		      const struct file_identity *identity)
 {
 	struct module_contents *contents;
 	struct bundle_module module;
-	int error = module_contents_read(elf, path, &contents);
+	struct elf_file *debug;
+	int error = debug_open(elf, &debug);
 
+	if (error)
+		return error;
+	error = module_contents_read(elf, debug, path, &contents);
+	elf_file_close(debug);
 	if (error)
 		return error;
 	module = *module_contents_get(contents);

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/escape.h"
 #include "common/hash.h"
+#include "common/log.h"
 #include "common/strbuf.h"
 #include "report/cfi_table.h"
 #include "report/module_file.h"
@@ -20,13 +22,19 @@ struct module {
 	uint8_t build_id_nr;
 	struct file_identity identity; /* counts where it has no build id */
 
-	bool is_loaded; /* contents and file: NULL when there are none */
+	/* Each is NULL when there is none. */
+	bool is_loaded;
+	bool is_file_opened;
 	bool is_cfi_loaded;
 	bool is_symbols_loaded;
+	bool is_more_symbols_loaded;
+	bool is_late; /* its debug information took too long */
 	const struct bundle_module *contents;
+	bool is_bundled; /* contents are from the bundle */
 	struct module_file *file;
 	struct cfi_table *cfi;
 	struct symbol_table *symbols;
+	struct symbol_table *more_symbols; /* of this machine, if the bundle's do not suffice */
 
 	UT_hash_handle hh;
 	uint32_t key_nr;
@@ -63,6 +71,7 @@ static void module_destroy(struct module *module)
 {
 	cfi_table_destroy(module->cfi);
 	symbol_table_destroy(module->symbols);
+	symbol_table_destroy(module->more_symbols);
 	module_file_close(module->file);
 	free(module->path);
 	free(module);
@@ -177,24 +186,38 @@ static const struct bundle_module *find_in_bundle(const struct module *module)
 	return contents;
 }
 
-const struct bundle_module *module_contents(struct module *module)
+static struct module_file *module_file(struct module *module)
 {
 	const struct modules *modules = module->modules;
+	const struct module_file_key key = {.root = modules->symfs,
+					    .path = module->path,
+					    .build_id = module->build_id,
+					    .build_id_nr = module->build_id_nr,
+					    .identity = &module->identity};
 
+	if (module->is_file_opened)
+		return module->file;
+	module->is_file_opened = true;
+	if (!modules->use_local_files || module_file_open(&key, &module->file))
+		module->file = NULL;
+	return module->file;
+}
+
+const struct bundle_module *module_contents(struct module *module)
+{
 	if (module->is_loaded)
 		return module->contents;
 	module->is_loaded = true;
 	module->contents = find_in_bundle(module);
-	if (!module->contents && modules->use_local_files &&
-	    module_file_open(modules->symfs, module->path, module->build_id, module->build_id_nr,
-			     &module->identity, &module->file) == 0)
+	module->is_bundled = module->contents != NULL;
+	if (!module->contents && module_file(module))
 		module->contents = module_file_contents(module->file);
 	return module->contents;
 }
 
 const uint8_t *module_code(struct module *module, uint64_t vaddr, size_t nr)
 {
-	if (!module_contents(module) || !module->file)
+	if (!module_contents(module) || module->is_bundled)
 		return NULL;
 	return module_file_code(module->file, vaddr, nr);
 }
@@ -241,8 +264,26 @@ int module_vaddr(struct module *module, uint64_t file_offset, uint64_t *ret)
 	return 0;
 }
 
+/* What was stripped of the recorded file may be at hand here. */
+static int module_more_symbol(struct module *module, uint64_t vaddr, struct symbol *ret)
+{
+	const struct bundle_module *contents;
+
+	if (!module->is_more_symbols_loaded) {
+		module->is_more_symbols_loaded = true;
+		contents = module->is_bundled && module_file(module)
+			       ? module_file_symbols(module->file)
+			       : NULL;
+		if (contents && symbol_table_create(contents, &module->more_symbols))
+			return -ENOMEM;
+	}
+	return module->more_symbols ? symbol_table_find(module->more_symbols, vaddr, ret) : -ENOENT;
+}
+
 int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret)
 {
+	int error = -ENOENT;
+
 	if (!module->is_symbols_loaded) {
 		const struct bundle_module *contents = module_contents(module);
 
@@ -250,7 +291,31 @@ int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret)
 		if (contents && symbol_table_create(contents, &module->symbols))
 			return -ENOMEM;
 	}
-	return module->symbols ? symbol_table_find(module->symbols, vaddr, ret) : -ENOENT;
+	if (module->symbols)
+		error = symbol_table_find(module->symbols, vaddr, ret);
+	return error == -ENOENT ? module_more_symbol(module, vaddr, ret) : error;
+}
+
+int module_source_lines(struct module *module, uint64_t vaddr, bool with_files,
+			const struct source_frame **ret)
+{
+	auto_strbuf struct strbuf path = {0};
+	struct dwarf_lines *lines;
+	int nr;
+
+	if (module->is_late || !module_file(module))
+		return 0;
+	nr = module_file_lines(module->file, &lines);
+	if (nr == 0)
+		nr = dwarf_lines_find(lines, vaddr, with_files, ret);
+	if (nr != -ETIME)
+		return nr < 0 && nr != -ENOMEM ? 0 : nr;
+	module->is_late = true;
+	escape_append(&path, module->path, strlen(module->path));
+	log_warn("%s: its debug information takes too long to read: inlined functions and lines "
+		 "are missing",
+		 strbuf_text(&path));
+	return 0;
 }
 
 bool module_has_symbol(struct module *module, const char *name)

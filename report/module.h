@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Mapped files by build id: where their unwind tables and symbols come from (the recording's
- * bundle, else a file on this machine whose build id is the same) and what an address in
- * them is called. One struct module for each distinct file in a session, loaded at first use.
+ * bundle, else a file on this machine whose build id is the same; names also from its debug
+ * file) and what an address in them is called. One struct module for each distinct file in a
+ * session, loaded at first use.
  */
 #ifndef PYREC_REPORT_MODULE_H
 #define PYREC_REPORT_MODULE_H
@@ -13,6 +14,7 @@
 
 #include "common/cleanup.h"
 #include "format/bundle.h"
+#include "report/dwarf_lines.h"
 
 struct modules;
 struct module;
@@ -53,6 +55,14 @@ struct symbol {
  * no dot suffix, larger, fewer leading underscores, longer. Never the nearest preceding one: one
  *  without a size ends with its FDE. Return: 0, -ENOENT, -ENOMEM. */
 must_check int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret);
+
+/**
+ * What runs at @vaddr, innermost first, from DWARF on this machine (dwarf_lines.h): functions
+ * inlined there, last the one whose code it is. @ret is borrowed until the next call for this
+ * module, its texts until modules_destroy(). Return: their number; 0: nothing is known; -ENOMEM.
+ */
+must_check int module_source_lines(struct module *module, uint64_t vaddr, bool with_files,
+				   const struct source_frame **ret);
 
 /** Has it a symbol of that name? Looks at all of them. */
 bool module_has_symbol(struct module *module, const char *name);

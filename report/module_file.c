@@ -3,89 +3,98 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "common/debug_file.h"
 #include "common/elf_file.h"
-#include "common/strbuf.h"
 #include "format/module_contents.h"
 
 struct module_file {
-	struct elf_file *elf;
+	struct elf_file *elf;	/* NULL: not here */
+	struct elf_file *debug; /* NULL: not here */
+	bool has_build_id;
+	bool is_read;
 	struct module_contents *contents;
+	bool is_lines_opened;
+	int lines_error;
+	struct dwarf_lines *lines;
+	char *root;
 	char *path;
 };
 
-static int open_regular(const char *root, const char *path, int *ret)
-{
-	auto_strbuf struct strbuf whole = {0};
-	auto_close_fd int fd = -1;
-	struct stat status;
-
-	if (root)
-		strbuf_append_text(&whole, root);
-	strbuf_append_text(&whole, path);
-	if (whole.error)
-		return whole.error;
-	/* A recording may name a FIFO or a device here: neither wait nor act on it. */
-	fd = open(strbuf_text(&whole), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &status))
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return -ENOEXEC;
-	*ret = no_close_fd(fd);
-	return 0;
-}
-
-static int open_elf(const char *root, const char *path, const struct file_identity *wanted,
-		    struct elf_file **ret)
+static int open_elf(const struct module_file_key *key, struct elf_file **ret)
 {
 	auto_close_fd int fd = -1;
 	int error;
 
-	if (strcmp(path, "[vdso]") == 0)
-		return root ? -ENOENT : vdso_open(ret);
-	if (path[0] != '/')
+	if (strcmp(key->path, "[vdso]") == 0)
+		return key->root ? -ENOENT : vdso_open(ret);
+	if (key->path[0] != '/')
 		return -ENOENT;
-	error = open_regular(root, path, &fd);
-	if (!error && !root && wanted->inode && !file_has_identity(fd, wanted))
+	error = regular_file_open(key->root, key->path, &fd);
+	if (!error && !key->build_id_nr && !key->root && key->identity->inode &&
+	    !file_has_identity(fd, key->identity))
 		return -ENOENT;
 	return error ? error : elf_file_open(fd, ret);
 }
 
-static int check_identity(const struct elf_file *elf, const uint8_t *build_id, uint8_t build_id_nr)
+static bool has_wanted_identity(const struct elf_file *elf, const struct module_file_key *key)
 {
 	uint8_t found_id[20];
 
 	if (elf_file_machine(elf) != EM_X86_64)
-		return -ENOEXEC;
-	if (build_id_nr && (elf_file_build_id(elf, found_id) != build_id_nr ||
-			    memcmp(found_id, build_id, build_id_nr) != 0))
-		return -ENOENT;
-	return 0;
+		return false;
+	return !key->build_id_nr || (elf_file_build_id(elf, found_id) == key->build_id_nr &&
+				     memcmp(found_id, key->build_id, key->build_id_nr) == 0);
 }
 
-int module_file_open(const char *root, const char *path, const uint8_t *build_id,
-		     uint8_t build_id_nr, const struct file_identity *identity,
-		     struct module_file **ret)
+static int file_find_elf(struct module_file *file, const struct module_file_key *key)
 {
-	const struct file_identity none = {0};
+	const int error = open_elf(key, &file->elf);
+
+	if (!error && !has_wanted_identity(file->elf, key)) {
+		elf_file_close(file->elf);
+		file->elf = NULL;
+	}
+	return error == -ENOMEM ? error : 0;
+}
+
+static int file_find_debug(struct module_file *file, const struct module_file_key *key)
+{
+	const struct debug_file_of of = {.root = key->root,
+					 .path = key->path,
+					 .build_id = key->build_id,
+					 .build_id_nr = key->build_id_nr,
+					 .elf = file->elf};
+	const int error = debug_file_open(&of, &file->debug);
+
+	return error == -ENOMEM ? error : 0;
+}
+
+static int file_find(struct module_file *file, const struct module_file_key *key)
+{
+	int error = file_find_elf(file, key);
+
+	if (!error)
+		error = file_find_debug(file, key);
+	if (!error && !file->elf && !file->debug)
+		error = -ENOENT;
+	if (error)
+		return error;
+	file->has_build_id = key->build_id_nr != 0;
+	file->path = strdup(key->path);
+	file->root = key->root ? strdup(key->root) : NULL;
+	return file->path && (file->root || !key->root) ? 0 : -ENOMEM;
+}
+
+int module_file_open(const struct module_file_key *key, struct module_file **ret)
+{
 	struct module_file *file = calloc(1, sizeof(*file));
 	int error;
 
 	if (!file)
 		return -ENOMEM;
-	error = open_elf(root, path, build_id_nr ? &none : identity, &file->elf);
-	if (!error)
-		error = check_identity(file->elf, build_id, build_id_nr);
-	if (!error) {
-		file->path = strdup(path);
-		error = file->path ? module_contents_read(file->elf, file->path, &file->contents)
-				   : -ENOMEM;
-	}
+	error = file_find(file, key);
 	if (error) {
 		module_file_close(file);
 		return error;
@@ -98,18 +107,88 @@ void module_file_close(struct module_file *file)
 {
 	if (!file)
 		return;
+	dwarf_lines_close(file->lines);
 	module_contents_destroy(file->contents);
 	elf_file_close(file->elf);
+	elf_file_close(file->debug);
+	free(file->root);
 	free(file->path);
 	free(file);
 }
 
-const struct bundle_module *module_file_contents(const struct module_file *file)
+const struct bundle_module *module_file_symbols(struct module_file *file)
 {
-	return module_contents_get(file->contents);
+	if (!file->is_read) {
+		const struct elf_file *elf = file->elf ? file->elf : file->debug;
+		const struct elf_file *debug = file->elf ? file->debug : NULL;
+
+		file->is_read = true;
+		if (module_contents_read(elf, debug, file->path, &file->contents))
+			file->contents = NULL;
+	}
+	return file->contents ? module_contents_get(file->contents) : NULL;
+}
+
+const struct bundle_module *module_file_contents(struct module_file *file)
+{
+	return file->elf ? module_file_symbols(file) : NULL;
+}
+
+/* ---- DWARF ---- */
+
+/* The file that dwz moved common parts to has a build id of its own, which the link tells. */
+static int open_alt(const struct module_file *file, const struct elf_file *elf,
+		    struct elf_file **ret)
+{
+	struct elf_section section;
+	struct debug_file_of of = {.root = file->root};
+	size_t name_nr;
+
+	if (elf_file_section(elf, ".gnu_debugaltlink", &section) || !section.bytes)
+		return -ENOENT;
+	name_nr = strnlen((const char *)section.bytes, section.nr) + 1;
+	if (name_nr >= section.nr || section.nr - name_nr > 20)
+		return -ENOENT;
+	of.build_id = section.bytes + name_nr;
+	of.build_id_nr = (uint8_t)(section.nr - name_nr);
+	return debug_file_open(&of, ret);
+}
+
+static bool has_dwarf(const struct elf_file *elf)
+{
+	return elf && elf_file_fd(elf) >= 0 &&
+	       (elf_file_has_section(elf, ".debug_info") ||
+		elf_file_has_section(elf, ".zdebug_info"));
+}
+
+static int file_open_lines(struct module_file *file)
+{
+	const struct elf_file *elf = has_dwarf(file->elf)     ? file->elf
+				     : has_dwarf(file->debug) ? file->debug
+							      : NULL;
+	struct elf_file *alt = NULL;
+	int error;
+
+	if (!elf || !file->has_build_id)
+		return -ENOENT;
+	if (open_alt(file, elf, &alt))
+		alt = NULL;
+	error = dwarf_lines_open(elf_file_fd(elf), alt ? elf_file_fd(alt) : -1, &file->lines);
+	elf_file_close(alt);
+	return error;
+}
+
+int module_file_lines(struct module_file *file, struct dwarf_lines **ret)
+{
+	if (!file->is_lines_opened) {
+		file->is_lines_opened = true;
+		file->lines_error = file_open_lines(file);
+	}
+	*ret = file->lines;
+	return file->lines_error;
 }
 
 const uint8_t *module_file_code(const struct module_file *file, uint64_t vaddr, size_t nr)
 {
-	return elf_file_at(file->elf, vaddr, nr);
+	return file->elf ? elf_file_at(file->elf, vaddr, nr) : NULL;
 }

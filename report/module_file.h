@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A module's contents from an ELF file on this machine, in the shape that a bundle has them.
+ * What this machine has of a module: the file itself, and its separate debug file. Either may be
+ * missing. Contents are in the shape that a bundle has them.
  */
 #ifndef PYREC_REPORT_MODULE_FILE_H
 #define PYREC_REPORT_MODULE_FILE_H
@@ -10,23 +11,34 @@
 
 #include "common/cleanup.h"
 #include "format/bundle.h"
+#include "report/dwarf_lines.h"
 
 struct module_file;
 
+/* Which file is wanted. */
+struct module_file_key {
+	const char *root; /* where paths begin; NULL: "/" */
+	const char *path; /* "[vdso]" is this process's own */
+	const uint8_t *build_id;
+	uint8_t build_id_nr;
+	const struct file_identity *identity; /* counts without a build id and a root */
+};
+
 /**
- * Open @path below @root (NULL: "/"). "[vdso]" is this process's own. With @build_id_nr another
- * build id is refused; without one, and without @root, another file than that of @identity (if it
- * has an inode).
- * Return: 0, -ENOENT (no file, another one), -ENOEXEC (no ELF file for x86-64), -EBADMSG,
- * -ENOMEM, -errno.
+ * Open what there is of it. With a build id another one is refused; without, another file than that
+ * of the identity (if it has an inode). Return: 0, -ENOENT (there is nothing, or something else),
+ * -ENOMEM.
  */
-must_check int module_file_open(const char *root, const char *path, const uint8_t *build_id,
-				uint8_t build_id_nr, const struct file_identity *identity,
-				struct module_file **ret);
+must_check int module_file_open(const struct module_file_key *key, struct module_file **ret);
 void module_file_close(struct module_file *file);
 
-/** Borrowed until close. */
-const struct bundle_module *module_file_contents(const struct module_file *file);
+/** All of it, symbols of the debug file too; NULL without the file itself. Borrowed until close. */
+const struct bundle_module *module_file_contents(struct module_file *file);
+/** Function symbols of either, the rest may be missing; NULL: none. Borrowed until close. */
+const struct bundle_module *module_file_symbols(struct module_file *file);
+/** Its DWARF, borrowed until close. Return: 0, -ENOENT (none, or no build id says that it is the
+ *  module's own), -ETIME, else what dwarf_lines_open() returned. */
+must_check int module_file_lines(struct module_file *file, struct dwarf_lines **ret);
 /** @nr bytes at @vaddr, borrowed until close; NULL when not all are there. */
 const uint8_t *module_file_code(const struct module_file *file, uint64_t vaddr, size_t nr);
 
