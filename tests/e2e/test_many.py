@@ -17,8 +17,8 @@ def test_all_are_named_and_none_lost(work_python, workdir):
         own = [s for s in samples if (s.pid, s.tid) == (worker["pid"], worker["tid"])]
         own = within(own, *worker["window"])
         named = [s for s in own if worker["worker"] in s.python_names()]
-        # On a busy machine a short life may get less than ten ticks of time, and none of them.
-        if not own and worker["process_cpu_seconds"] < 0.02:
+        # On a machine so busy that it got not half of its life, the recorder came too late as well.
+        if not own and worker["process_cpu_seconds"] < 0.1:
             continue
         assert named, f"{worker['worker']}: no sample of {len(own)} bears its name"
         # The window's two edges lie in the worker's caller.
