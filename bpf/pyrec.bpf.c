@@ -750,6 +750,7 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 		process_note_code(s);
 	head->frames_nr = frames_nr;
 	head->status = (__u16)s->walk.status;
+	head->unread = s->walk.status == PYREC_WALK_FAULTED ? s->walk.frame : 0;
 	head->layout = (__u16)s->process.layout;
 	bytes = frames_nr * sizeof(struct pyrec_frame);
 	bytes = kernel_stack_copy(s, ctx, bytes);

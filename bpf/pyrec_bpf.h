@@ -225,6 +225,7 @@ struct pyrec_sample {
 	struct pyrec_identity process;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 ip;      /* interrupted, kernel or user */
+	__u64 unread;  /* status FAULTED: address of the frame that could not be read */
 	__u64 period;
 	__u32 cpu;
 	__u32 frames_nr;

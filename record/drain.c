@@ -6,6 +6,7 @@
 
 #include "common/vec.h"
 #include "record/async_names.h"
+#include "record/fault_in.h"
 
 _Static_assert((int)PYREC_WALK_COMPLETE == (int)PY_STACK_COMPLETE &&
 		   (int)PYREC_WALK_TRUNCATED == (int)PY_STACK_TRUNCATED &&
@@ -27,6 +28,7 @@ enum {
 	SAMPLE_FIXED_BYTES = 8 + 7 * 8 + 8 * (PYREC_KERNEL_FRAMES_MAX + 3) + 8 + 8 * PYREC_REGS_NR +
 			     24 + PY_STACK_HEADER_BYTES + PY_ASYNC_TASK_BYTES + 20,
 	FRAMES_PER_CONTINUATION = 8000,
+	FAULT_IN_PERIOD_NS = 10000000, /* thrashing shall not keep the recorder busy */
 	REG_SP = 7,
 	REG_IP = 8,
 };
@@ -36,6 +38,7 @@ struct drain {
 	struct drain_counts counts;
 	struct address_set kernel_addresses;
 	struct async_names names;
+	uint64_t fault_in_ns; /* time of the sample that something was last brought back for */
 	struct py_frame frames[2 * PYREC_FRAMES_MAX];
 	uint32_t frames_nr;
 	uint64_t chain[PYREC_KERNEL_FRAMES_MAX + 4];
@@ -78,6 +81,28 @@ struct drain_counts drain_get_counts(const struct drain *drain)
 const struct address_set *drain_kernel_addresses(const struct drain *drain)
 {
 	return &drain->kernel_addresses;
+}
+
+/* Have paged out what the walk of @event missed brought back for the samples to come. */
+static void drain_fault_in(struct drain *drain, const struct sample_event *event)
+{
+	const struct pyrec_sample *head = event->head;
+	const struct code_layout *layout = processes_layout(drain->options.processes, head->layout);
+
+	if (!layout || head->time_ns < drain->fault_in_ns + FAULT_IN_PERIOD_NS)
+		return;
+	if (head->unread) {
+		drain->fault_in_ns = head->time_ns;
+		fault_in_chain(head->process.tgid, &layout->walk, head->unread);
+	}
+	for (uint32_t i = 0; i < head->frames_nr; i++) {
+		const struct pyrec_frame *frame = &event->frames[i];
+
+		if (frame->fingerprint || frame->instr == PYREC_INSTR_ENTRY)
+			continue;
+		drain->fault_in_ns = head->time_ns;
+		fault_in_code(head->process.tgid, &layout->walk, frame->address);
+	}
 }
 
 /* A marker's anchor as it travels: relative to the sampled SP. */
@@ -276,6 +301,7 @@ static int drain_sample(struct drain *drain, const void *bytes, size_t nr)
 		drain->counts.damaged_nr++;
 		return 0;
 	}
+	drain_fault_in(drain, &event);
 	error = frames_translate(drain, &event);
 	if (!error)
 		error = kernel_addresses_note(drain, &event);
