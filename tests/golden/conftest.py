@@ -38,7 +38,7 @@ def make_recording(tmp_path_factory):
     sources = glob.glob("common/*.c", root_dir=ROOT) + glob.glob("format/*.c", root_dir=ROOT)
     run(
         *(os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-I."),
-        *("-o", program, "tests/golden/make_recording.c", *sources, "-lzstd", "-lelf"),
+        *("-o", program, "tests/golden/make_recording.c", *sources, "-lzstd", "-lelf", "-llzma"),
         cwd=ROOT,
     )
 

@@ -5,7 +5,6 @@ The recording is made by make_recording.c, the texts beside this file in report/
 against it. UPDATE=1 writes them anew: look at the difference before you commit it.
 """
 
-import glob
 import os
 import subprocess
 
@@ -37,24 +36,6 @@ CASES = {
     "script_ns_pid": ["script", "--ns-pid", "--python-only"],
     "script_form": ["report", "--format=perf-script"],
 }
-
-
-@pytest.fixture(scope="session")
-def make_recording(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("golden")
-    program = folder / "make_recording"
-    sources = glob.glob("common/*.c", root_dir=ROOT) + glob.glob("format/*.c", root_dir=ROOT)
-    command = ["gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-I.", "-o", program]
-    command += ["tests/golden/make_recording.c", *sources, "-lzstd", "-lelf"]
-    subprocess.run(command, check=True, cwd=ROOT)
-
-    def make(name, *arguments):
-        path = folder / name
-        if not path.exists():
-            subprocess.run([program, *arguments, path], check=True)
-        return str(path)
-
-    return make
 
 
 def pyrec(*arguments, status=0, **options):
