@@ -151,7 +151,7 @@ stage_fuzz_smoke() {
 		corpus=$(mktemp -d) || return
 		make_corpus "$name" "$corpus" || add "corpus of $name" 0 1 0
 		run_plain "$name" timeout $((fuzz_seconds * 4)) "$fuzzer" \
-			-max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=1 \
+			-max_total_time="$fuzz_seconds" -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=512 -verbosity=1 \
 			-artifact_prefix="$O/fuzz/" "$corpus"
 		rm -rf "$corpus"
 	done
