@@ -164,7 +164,7 @@ static int lines_read(uint32_t tgid, uint64_t object, const struct pyrec_layout 
 	return remote_append(tgid, object + layout->bytes_data, nr, ret);
 }
 
-/* As walk_text_key() of bpf/py_walk.h: 0 when it cannot be read. */
+/* As walk_text_key() of bpf/py_code.h: 0 when it cannot be read. */
 static uint64_t place_key(uint32_t tgid, const struct text_place *place)
 {
 	__u64 head[PYREC_TEXT_END_WORDS] = {0};
@@ -226,7 +226,7 @@ static uint64_t content_key(uint32_t tgid, const struct pyrec_code_facts *facts,
 	return lines ? pyrec_fold(file, lines) | 1 : 0;
 }
 
-/* As walk_fingerprint() and walk_full_fingerprint() of bpf/py_walk.h. */
+/* As walk_fingerprint() and walk_full_fingerprint() of bpf/py_code.h. */
 static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout *layout,
 		      struct pyrec_code_facts *ret)
 {

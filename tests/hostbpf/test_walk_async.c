@@ -37,6 +37,7 @@ static long read_user(void *to, __u32 nr, __u64 from)
 }
 
 #include "bpf/py_walk.h"
+#include "bpf/py_code.h"
 #include "bpf/async_walk.h"
 
 static const struct pyrec_layout layout = {

@@ -42,6 +42,7 @@ static long read_user(void *to, __u32 nr, __u64 from)
 }
 
 #include "bpf/py_walk.h"
+#include "bpf/py_code.h"
 
 struct subject {
 	struct target target;

@@ -21,6 +21,7 @@ static inline long read_user(void *to, __u32 nr, __u64 from)
 
 #define walk_inline static inline __attribute__((unused))
 #include "bpf/py_walk.h"
+#include "bpf/py_code.h"
 
 /* Room behind every object, for reads of a whole head. */
 enum { FAKE_OBJECT_BYTES = 256 };

@@ -32,6 +32,7 @@ static long read_user(void *to, __u32 nr, __u64 from)
 
 #define walk_inline static inline __attribute__((unused))
 #include "bpf/py_walk.h"
+#include "bpf/py_code.h"
 
 enum { OWNER_THREAD = 0, OWNER_INTERPRETER = 3, FRAMES_MAX = 8, UNITS = 32 };
 

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What tells a code object from another one that was made later at the same address: its texts and
+ * its fingerprint. Like bpf/py_walk.h, which the including file includes before, compiled into the
+ * BPF programs and as plain C: calls nothing but read_user().
+ */
+#ifndef PYREC_PY_CODE_H
+#define PYREC_PY_CODE_H
+
+/* Bytes of a code point of the string whose head was read; PYREC_TEXT_IS_BYTES. */
+walk_inline __u32 walk_text_unit(const struct walk *walk, const struct pyrec_layout *layout)
+{
+	return layout->has_byte_names
+		   ? PYREC_TEXT_IS_BYTES
+		   : pyrec_unicode_state(layout, walk_half(walk, layout->unicode_state)) & 7;
+}
+
+/* Where a compact string's text begins and how many bytes it has; 0 bytes when not compact. */
+walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_layout *layout,
+				  __u16 *start)
+{
+	__u32 state = pyrec_unicode_state(layout, walk_half(walk, layout->unicode_state));
+	__u64 unit = state & 7;
+
+	if (layout->has_byte_names) {
+		*start = layout->unicode_ascii;
+		return walk_word(walk, layout->unicode_length);
+	}
+	*start = (state & (1 << 4)) ? layout->unicode_ascii : layout->unicode_compact;
+	if (!(state & (1 << 3)) || (unit != 1 && unit != 2 && unit != 4))
+		return 0;
+	return walk_word(walk, layout->unicode_length) * unit;
+}
+
+/* The word at any offset of the object read last. */
+walk_inline __u64 walk_unaligned(const struct walk *walk, __u16 offset)
+{
+	return walk_half(walk, offset) | (__u64)walk_half(walk, offset + 4) << 32;
+}
+
+/*
+ * Both ends of a text of @bytes bytes at offset @start of @object, 0 padded: what lies behind a
+ * short one belongs to the allocator. @is_whole: its first ones were read with its head.
+ */
+walk_inline long walk_read_ends(struct walk *walk, __u64 object, __u16 start, __u64 bytes,
+				int is_whole)
+{
+	__u64 nr = bytes < WALK_END_BYTES ? bytes : WALK_END_BYTES;
+
+	for (int i = 0; i < PYREC_TEXT_END_WORDS; i++) {
+		__u64 left = nr > (__u64)i * 8 ? nr - i * 8 : 0;
+		__u64 word = is_whole ? walk_unaligned(walk, start + i * 8) : 0;
+
+		walk->head[i] = left >= 8 ? word : word & ((1ULL << left * 8) - 1);
+	}
+	if (!is_whole && nr && read_user(walk->head, (__u32)nr, object + start))
+		return -1;
+	return bytes > WALK_END_BYTES
+		   ? read_user(walk->tail, WALK_END_BYTES, object + start + bytes - WALK_END_BYTES)
+		   : 0;
+}
+
+/*
+ * pyrec_text_key() of a string or, with @is_bytes, a bytes object. Nearly every text is short and
+ * ASCII, so head and text are read in one go; near the end of a mapping, and for others, in two.
+ * Return: 0 when it cannot be read.
+ */
+walk_inline __u64 walk_text_key(struct walk *walk, const struct pyrec_layout *layout, __u64 object,
+				int is_bytes)
+{
+	const __u16 size_at = is_bytes ? layout->bytes_size : layout->unicode_length;
+	__u16 start = is_bytes ? layout->bytes_data : layout->unicode_ascii;
+	int is_whole = !read_user(walk->object, WALK_TEXT_BYTES, object);
+	__u64 bytes;
+	__u64 hash;
+
+	if (!is_whole && read_user(walk->object, pyrec_unicode_head_bytes(layout), object))
+		return 0;
+	hash = walk_word(walk, size_at + 8); /* behind the length in both */
+	bytes = is_bytes ? walk_word(walk, size_at) : walk_text_place(walk, layout, &start);
+	is_whole = is_whole && start + WALK_END_BYTES <= WALK_TEXT_BYTES;
+	if (hash == ~0ULL && walk_read_ends(walk, object, start, bytes, is_whole))
+		return 0;
+	return pyrec_text_key(hash, bytes, walk->head, walk->tail);
+}
+
+/*
+ * 3.11 has a hash of co_name, but mostly none of co_qualname: of a long one both ends are looked
+ * at, and the last of its names in whole.
+ */
+walk_inline __u64 walk_name_key(struct walk *walk, const struct pyrec_layout *layout)
+{
+	__u64 hash = 0;
+	__u16 start;
+	__u64 key;
+
+	if (!layout->code_qualname)
+		return walk_text_key(walk, layout, walk->facts.name, 0);
+	key = walk_text_key(walk, layout, walk->facts.qualname, 0);
+	if (key && walk_text_place(walk, layout, &start) > WALK_END_BYTES &&
+	    !read_user(&hash, 8, walk->facts.name + layout->unicode_length + 8))
+		key = pyrec_fold(key, hash) | 1;
+	return key;
+}
+
+/**
+ * Read what identifies the code object at @code. Where the version keeps a number for each code
+ * object (co_version, 3.12 and newer), that and the first line do, unless numbers repeat in the
+ * process (@needs_facts): then, and once their counter has overflowed, it is taken as 0. With 0,
+ * and for sending it (@all), the pointers, and the name itself too.
+ * Return: fingerprint, 0 when unreadable.
+ */
+walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code,
+				   int needs_facts, int all)
+{
+	const __u16 start = layout->code_start;
+
+	walk->facts.address = code;
+	walk->facts.version = 0;
+	walk->facts.text = 0;
+	walk->facts.content = 0;
+	if (layout->code_version && !needs_facts && !all) {
+		/* co_firstlineno and co_version lie in these 32 bytes (one cache line). */
+		if (read_user(walk->object, 32, code + start))
+			return 0;
+		walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
+		walk->facts.version = walk_half(walk, layout->code_version - start);
+		if (walk->facts.version)
+			return pyrec_code_fingerprint(&walk->facts);
+	}
+	if (read_user(walk->object, PYREC_CODE_WALK_BYTES, code + start))
+		return 0;
+	walk->facts.name = walk_word(walk, layout->code_name - start);
+	walk->facts.qualname = layout->code_qualname
+				   ? walk_word(walk, layout->code_qualname - start)
+				   : 0;
+	walk->facts.file = walk_word(walk, layout->code_file - start);
+	walk->facts.lines = walk_word(walk, layout->code_lines - start);
+	walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
+	if (layout->code_version && !needs_facts)
+		walk->facts.version = walk_half(walk, layout->code_version - start);
+	if (!walk->facts.version)
+		walk->facts.text = walk_name_key(walk, layout);
+	return pyrec_code_fingerprint(&walk->facts);
+}
+
+/**
+ * Look at file and line table of the code object that walk_fingerprint() read, where that has no
+ * number. Return: fingerprint of all; of what walk_fingerprint() saw where they cannot be read.
+ */
+walk_inline __u32 walk_full_fingerprint(struct walk *walk, const struct pyrec_layout *layout)
+{
+	if (!walk->facts.version) {
+		__u64 file = walk_text_key(walk, layout, walk->facts.file, 0);
+		__u64 lines = walk_text_key(walk, layout, walk->facts.lines, 1);
+
+		walk->facts.content = file && lines ? pyrec_fold(file, lines) | 1 : 0;
+	}
+	return pyrec_code_fingerprint(&walk->facts);
+}
+
+#endif
