@@ -21,7 +21,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(O) -MMD -MP
 	$(if $(REPORT_ONLY),-DPYREC_REPORT_ONLY) $(WERROR)
 ALL_LDFLAGS = $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
-LIBS := -ldw -lelf -llzma -lzstd -lpthread -lm
+LIBS := -ldw -lelf -liberty -llzma -lzstd -lpthread -lm
 ifndef REPORT_ONLY
 LIBS += -lbpf
 endif

@@ -54,18 +54,21 @@ static int candidate_open(const struct debug_file_of *of, const struct strbuf *p
 			  struct elf_file **ret)
 {
 	auto_close_fd int fd = -1;
+	struct elf_file *elf;
 	int error = path->error;
 
 	if (!error)
 		error = regular_file_open(of->root, strbuf_text(path), &fd);
 	if (!error)
-		error = elf_file_open(fd, ret);
+		error = elf_file_open(fd, &elf);
 	if (error)
 		return error == -ENOMEM ? error : -ENOENT;
-	if (of->build_id_nr == 0 || is_own(*ret, of))
-		return 0;
-	elf_file_close(*ret);
-	return -ENOENT;
+	if (of->build_id_nr && !is_own(elf, of)) {
+		elf_file_close(elf);
+		return -ENOENT;
+	}
+	*ret = elf;
+	return 0;
 }
 
 static int open_by_build_id(const struct debug_file_of *of, struct elf_file **ret)
@@ -127,15 +130,20 @@ static int open_linked(const struct debug_file_of *of, const struct debug_link *
 {
 	const char *slash = strrchr(of->path, '/');
 	auto_strbuf struct strbuf path = {0};
+	struct elf_file *elf;
 	int error;
 
 	strbuf_append_format(&path, "%s%.*s%s/%s", before, (int)(slash - of->path), of->path, after,
 			     link->name);
-	error = candidate_open(of, &path, ret);
-	if (error || has_crc(elf_file_fd(*ret), link->crc))
+	error = candidate_open(of, &path, &elf);
+	if (error)
 		return error;
-	elf_file_close(*ret);
-	return -ENOENT;
+	if (!has_crc(elf_file_fd(elf), link->crc)) {
+		elf_file_close(elf);
+		return -ENOENT;
+	}
+	*ret = elf;
+	return 0;
 }
 
 static int open_by_link(const struct debug_file_of *of, struct elf_file **ret)

@@ -93,7 +93,8 @@ struct bundle_entry bundle_module_entry(const struct bundle *bundle, uint32_t in
 /** By build id when @build_id_nr, else by path. Return: index or -ENOENT. */
 int64_t bundle_find(const struct bundle *bundle, const uint8_t *build_id, uint8_t build_id_nr,
 		    const char *path);
-/** One without a build id by path and, where both are known, identity. Return: the same. */
+/** One without a build id, or "[vdso]", by path and, where both are known, identity. Return: the
+ *  same. */
 int64_t bundle_find_file(const struct bundle *bundle, const char *path,
 			 const struct file_identity *identity);
 /** Unpack one; owned by @bundle until bundle_close(). Return: 0, -EBADMSG, -ENOMEM. */

@@ -225,7 +225,8 @@ int64_t bundle_find_file(const struct bundle *bundle, const char *path,
 	for (size_t i = 0; i < bundle->slots.nr; i++) {
 		const struct bundle_entry *entry = &bundle->slots.items[i].entry;
 
-		if (!entry->build_id_nr && strcmp(entry->path, path) == 0 &&
+		/* Nobody tells the build id of a mapped vdso, and a recording has only one. */
+		if ((!entry->build_id_nr || path[0] == '[') && strcmp(entry->path, path) == 0 &&
 		    (!entry->identity.inode || !identity->inode ||
 		     file_identity_is_same(&entry->identity, identity)))
 			return (int64_t)i;

@@ -140,11 +140,12 @@ static void tree_print_name(struct call_tree *tree, uint32_t frame)
 {
 	const struct location *location = tally_location(tree->histogram->tally, frame);
 
-	out_format(tree->out, "%s %s", location_mark(location->kind), location->symbol);
-	if (tree->by_line && location->kind == LOCATION_PYTHON) {
+	out_format(tree->out, "%s %s%s", location_mark(location->kind), location->symbol,
+		   location_inlined_mark(location));
+	if (tree->by_line) {
 		strbuf_reset(&tree->line);
-		location_append_line(location, tree->histogram->options->columns, &tree->line);
-		out_format(tree->out, " %s%s", location->dso, strbuf_text(&tree->line));
+		location_append_source(location, tree->histogram->options->columns, &tree->line);
+		out_format(tree->out, "%s%s", tree->line.nr ? " " : "", strbuf_text(&tree->line));
 	}
 	out_char(tree->out, '\n');
 }

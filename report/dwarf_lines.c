@@ -20,7 +20,6 @@
 
 enum {
 	SCOPES_DEPTH_MAX = 200, /* of entries inside one another */
-	FRAMES_NR_MAX = 100,	/* inlined at one address */
 	CLOCK_INTERVAL = 64,	/* entries between two looks at the clock */
 };
 
@@ -75,7 +74,7 @@ struct dwarf_lines {
 	struct units units;
 	struct pc_ranges ranges; /* of units */
 	struct intern files;	 /* paths that were put together */
-	struct source_frame frames[FRAMES_NR_MAX];
+	struct source_frame frames[SOURCE_FRAMES_NR_MAX];
 	uint64_t spent_ns;
 	uint64_t begin_ns; /* of the call at work */
 	uint32_t ticks_nr;
@@ -440,7 +439,7 @@ static int lines_put_frames(struct dwarf_lines *lines, struct unit *unit, struct
 	Dwarf_Die *inner = NULL;
 	int nr = 0;
 
-	if (function->scopes.items[scope].depth >= FRAMES_NR_MAX)
+	if (function->scopes.items[scope].depth >= SOURCE_FRAMES_NR_MAX)
 		return 0;
 	for (; scope != NO_SCOPE; scope = function->scopes.items[scope].parent) {
 		Dwarf_Die *die = &function->scopes.items[scope].die;

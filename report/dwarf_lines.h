@@ -15,6 +15,8 @@
 
 struct dwarf_lines;
 
+enum { SOURCE_FRAMES_NR_MAX = 100 }; /* at one address; of more nothing is told */
+
 /* A function that runs at an address: the one whose code it is, or one inlined there. */
 struct source_frame {
 	const char *function; /* as linkers spell it (mangled), else as the source does; NULL */

@@ -27,14 +27,12 @@ static void append_dso(struct strbuf *text, const struct location *location)
 
 static void append_srcline(struct strbuf *text, const struct location *location, bool with_columns)
 {
-	if (location->kind == LOCATION_NATIVE && !location->has_symbol) {
+	if (location->kind == LOCATION_PYTHON || location->source_file)
+		location_append_source(location, with_columns, text);
+	else if (location->kind == LOCATION_NATIVE && !location->has_symbol)
 		append_dso(text, location);
-	} else if (location->kind != LOCATION_PYTHON) {
+	else
 		strbuf_append_text(text, location->symbol);
-	} else {
-		strbuf_append_text(text, location->dso);
-		location_append_line(location, with_columns, text);
-	}
 }
 
 static const char *kind_name(enum location_kind kind)
@@ -81,8 +79,8 @@ void histogram_append_column(const struct histogram *histogram, enum sort_key ke
 		append_dso(text, location);
 		break;
 	case SORT_SYMBOL:
-		strbuf_append_format(text, "%s %s", location_mark(location->kind),
-				     location->symbol);
+		strbuf_append_format(text, "%s %s%s", location_mark(location->kind),
+				     location->symbol, location_inlined_mark(location));
 		break;
 	case SORT_SRCLINE:
 		append_srcline(text, location, histogram->options->columns);

@@ -26,6 +26,9 @@ enum {
 	OPTION_NO_PAGER,
 	OPTION_STATS,
 	OPTION_TIME,
+	OPTION_INLINE,
+	OPTION_NO_INLINE,
+	OPTION_NO_DEMANGLE,
 };
 
 static const struct argp_option input_option_table[] = {
@@ -58,6 +61,10 @@ static const struct argp_option input_option_table[] = {
     {"no-kernel", OPTION_NO_KERNEL, NULL, 0, "Leave out kernel frames", 0},
     {"show-eval", OPTION_SHOW_EVAL, NULL, 0,
      "Show the interpreter's evaluation loops below the Python frames that they run", 0},
+    {"inline", OPTION_INLINE, NULL, 0,
+     "Show inlined native functions, where this machine has the debug information (default)", 0},
+    {"no-inline", OPTION_NO_INLINE, NULL, 0, "Show what is inlined as part of its function", 0},
+    {"no-demangle", OPTION_NO_DEMANGLE, NULL, 0, "Leave names of C++ and Rust mangled", 0},
     {"no-pager", OPTION_NO_PAGER, NULL, 0, "Write to the terminal directly", 0},
     {"jobs", 'j', "N", 0,
      "Threads to work with, up to 3 are of use (default: as many as there are CPUs)", 0},
@@ -185,6 +192,13 @@ static error_t parse_input_option(int key, char *argument, struct argp_state *st
 		return 0;
 	case OPTION_SHOW_EVAL:
 		options->session.stack.show_eval = true;
+		return 0;
+	case OPTION_INLINE:
+	case OPTION_NO_INLINE:
+		options->session.names.with_inlines = key == OPTION_INLINE;
+		return 0;
+	case OPTION_NO_DEMANGLE:
+		options->session.names.keep_mangled = true;
 		return 0;
 	case OPTION_NO_PAGER:
 		options->no_pager = true;

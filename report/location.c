@@ -7,14 +7,15 @@
 #include "common/hash.h"
 #include "common/vec.h"
 #include "common/escape.h"
+#include "report/demangle.h"
 #include "report/module.h"
 
 #define UNKNOWN_NAME "[unknown]"
 
-int location_table_init(struct location_table *table, struct kernel_symbols *kernel,
-			struct code_table *codes)
+int location_table_init(struct location_table *table, const struct location_options *options,
+			struct kernel_symbols *kernel, struct code_table *codes)
 {
-	*table = (struct location_table){.kernel = kernel, .codes = codes};
+	*table = (struct location_table){.options = *options, .kernel = kernel, .codes = codes};
 	table->chunks = calloc(LOCATION_CHUNKS_NR, sizeof(*table->chunks));
 	return table->chunks ? 0 : -ENOMEM;
 }
@@ -119,6 +120,17 @@ static const char *location_text(struct location_table *table, const char *text)
 	return escaped.error ? NULL : intern_text(&table->texts, strbuf_text(&escaped));
 }
 
+/* A function's name as it is shown. */
+static const char *location_function(struct location_table *table, const char *name)
+{
+	auto_strbuf struct strbuf plain = {0};
+
+	if (table->options.keep_mangled)
+		return location_text(table, name);
+	demangle_append(name, &plain);
+	return plain.error ? NULL : location_text(table, strbuf_text(&plain));
+}
+
 /* Is @name the function @function or a part of it? GCC splits and clones: .cold, .part.0. */
 static bool symbol_is_of(const char *name, const char *function)
 {
@@ -175,7 +187,7 @@ static void location_resolve_native(struct location_table *table, const struct m
 	    module_symbol(mapping->module, vaddr, &symbol))
 		return;
 	ret->has_symbol = true;
-	ret->symbol = location_text(table, symbol.name);
+	ret->symbol = location_function(table, symbol.name);
 	ret->symbol_offset = vaddr - symbol.vaddr;
 	ret->role = symbol_role(mapping->module, symbol.name);
 }
@@ -184,6 +196,78 @@ static void location_resolve_native(struct location_table *table, const struct m
 static uint64_t location_object(enum location_kind kind, uint64_t number)
 {
 	return (number << 8) | ((uint64_t)kind << 1) | 1;
+}
+
+static int location_set_line(struct location_table *table, const struct source_frame *source,
+			     struct location *location)
+{
+	if (!source->file || !source->line)
+		return 0;
+	location->position.line = (int32_t)source->line;
+	location->source_file = location_text(table, source->file);
+	return location->source_file ? 0 : -ENOMEM;
+}
+
+/* Add the functions inlined where @base is, the outermost first, right behind it. */
+static int location_add_inlined(struct location_table *table, const struct location *base,
+				uint32_t base_id, const struct source_frame *sources)
+{
+	int error = 0;
+
+	for (uint8_t i = base->inlined_nr; i-- > 0 && error == 0;) {
+		const struct location_key key = {
+		    .object = location_object(LOCATION_NATIVE, (uint64_t)base_id + 1),
+		    .address = i,
+		};
+		struct location location = *base;
+		uint32_t id;
+
+		location.role = ROLE_NONE;
+		location.is_inlined = true;
+		location.inlined_nr = 0;
+		location.has_symbol = true;
+		location.symbol = location_function(table, sources[i].function);
+		location.source_file = NULL;
+		location.position = LINE_POSITION_NONE;
+		error = location_set_line(table, &sources[i], &location);
+		if (error == 0)
+			error = location_add(table, &key, &location, &id);
+	}
+	return error;
+}
+
+/* How many of @nr functions, the innermost first, are inlined. One without a name ends it: what
+ * cannot be told is not shown in part. */
+static uint8_t sources_inlined_nr(const struct source_frame *sources, int nr)
+{
+	for (int i = 0; i < nr - 1; i++)
+		if (!sources[i].function)
+			return 0;
+	return nr > 1 ? (uint8_t)(nr - 1) : 0;
+}
+
+static int location_add_native(struct location_table *table, const struct location_key *key,
+			       struct module *module, struct location *location, uint32_t *ret)
+{
+	const struct location_options *options = &table->options;
+	const struct source_frame *sources = NULL;
+	uint64_t vaddr;
+	int error = 0;
+	int nr = 0;
+
+	_Static_assert(SOURCE_FRAMES_NR_MAX <= UINT8_MAX, "location.inlined_nr holds it");
+	if (module && (options->with_inlines || options->with_lines) &&
+	    module_vaddr(module, key->address, &vaddr) == 0)
+		nr = module_source_lines(module, vaddr, options->with_lines, &sources);
+	if (nr < 0)
+		return nr;
+	location->inlined_nr = options->with_inlines ? sources_inlined_nr(sources, nr) : 0;
+	/* Not shown apart, they are part of the function: its line is theirs. */
+	if (nr)
+		error = location_set_line(table, &sources[location->inlined_nr], location);
+	if (error == 0)
+		error = location_add(table, key, location, ret);
+	return error ? error : location_add_inlined(table, location, *ret, sources);
 }
 
 int location_find_native(struct location_table *table, const struct native_frame *frame,
@@ -206,7 +290,7 @@ int location_find_native(struct location_table *table, const struct native_frame
 		return 0;
 	if (mapping)
 		location_resolve_native(table, mapping, key.address, &location);
-	return location_add(table, &key, &location, ret);
+	return location_add_native(table, &key, mapping ? mapping->module : NULL, &location, ret);
 }
 
 static int location_resolve_python(struct location_table *table, const struct py_frame *frame,
@@ -328,4 +412,14 @@ void location_append_line(const struct location *location, bool with_columns, st
 	strbuf_append_format(ret, ":%d", location->position.line);
 	if (with_columns)
 		columns_append(&location->position, ret);
+}
+
+void location_append_source(const struct location *location, bool with_columns, struct strbuf *ret)
+{
+	if (location->kind == LOCATION_PYTHON) {
+		strbuf_append_text(ret, location->dso);
+		location_append_line(location, with_columns, ret);
+	} else if (location->source_file) {
+		strbuf_append_format(ret, "%s:%d", location->source_file, location->position.line);
+	}
 }

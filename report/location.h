@@ -34,13 +34,17 @@ enum location_role {
 
 struct location {
 	enum location_kind kind;
-	bool has_symbol;	       /* else symbol is "[unknown]" */
-	bool has_dso;		       /* else dso is "[unknown]" */
-	enum location_role role;       /* native: what the function is to a Python stack */
-	bool is_shim;		       /* Python: no function of the program, struct code */
+	bool has_symbol;	 /* else symbol is "[unknown]" */
+	bool has_dso;		 /* else dso is "[unknown]" */
+	enum location_role role; /* native: what the function is to a Python stack */
+	bool is_shim;		 /* Python: no function of the program, struct code */
+	bool is_inlined;	 /* native: into the function that the others of its address tell */
+	/* Native: so many locations follow, of the functions inlined here, the innermost last. */
+	uint8_t inlined_nr;
 	const char *symbol;	       /* escaped, like dso */
 	const char *dso;	       /* mapped file; Python: source file */
-	struct line_position position; /* Python only; line LINE_NONE: not known */
+	const char *source_file;       /* native, escaped; NULL: not known, or not asked for */
+	struct line_position position; /* line LINE_NONE: not known; columns: Python only */
 	/* Into the symbol: bytes of machine code; Python: bytes of bytecode. 0 for kernel frames
 	 * without a symbol. */
 	uint64_t symbol_offset;
@@ -61,6 +65,12 @@ enum { LOCATION_RECENT_NR = 4096 };
 
 enum { LOCATION_CHUNK_NR = 1024, LOCATION_CHUNKS_NR = 16384 };
 
+struct location_options {
+	bool with_inlines; /* of native code, where its DWARF is on this machine */
+	bool with_lines;   /* the same */
+	bool keep_mangled; /* names of C++ and Rust as linkers see them */
+};
+
 struct location_recent {
 	struct location_key key;
 	uint32_t id_plus_1; /* 0: empty */
@@ -80,13 +90,15 @@ struct location_table {
 	struct intern texts;
 	const struct module *last_module; /* last_dso is the escaped path of */
 	const char *last_dso;
+	struct location_options options;
 	struct kernel_symbols *kernel;
 	struct code_table *codes;
 };
 
 /** @kernel and @codes are borrowed. Return: 0 or -ENOMEM. */
-must_check int location_table_init(struct location_table *table, struct kernel_symbols *kernel,
-				   struct code_table *codes);
+must_check int location_table_init(struct location_table *table,
+				   const struct location_options *options,
+				   struct kernel_symbols *kernel, struct code_table *codes);
 void location_table_deinit(struct location_table *table);
 
 /* Ids of locations. Return: 0 or -ENOMEM. */
@@ -109,5 +121,8 @@ static inline struct location *location_get(const struct location_table *table, 
  * has them; ":?" where the line is not known. Nothing for other kinds.
  */
 void location_append_line(const struct location *location, bool with_columns, struct strbuf *ret);
+
+/** Append "FILE:LINE": of a Python frame as above, of a native one where it is known. */
+void location_append_source(const struct location *location, bool with_columns, struct strbuf *ret);
 
 #endif

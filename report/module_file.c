@@ -11,7 +11,7 @@
 
 struct module_file {
 	struct elf_file *elf;	/* NULL: not here */
-	struct elf_file *debug; /* NULL: not here */
+	struct elf_file *debug; /* its separate debug file; NULL: not here */
 	bool has_build_id;
 	bool is_read;
 	struct module_contents *contents;
@@ -61,13 +61,21 @@ static int file_find_elf(struct module_file *file, const struct module_file_key 
 
 static int file_find_debug(struct module_file *file, const struct module_file_key *key)
 {
-	const struct debug_file_of of = {.root = key->root,
-					 .path = key->path,
-					 .build_id = key->build_id,
-					 .build_id_nr = key->build_id_nr,
-					 .elf = file->elf};
-	const int error = debug_file_open(&of, &file->debug);
+	uint8_t own_id[20];
+	struct debug_file_of of = {.root = key->root,
+				   .path = key->path,
+				   .build_id = key->build_id,
+				   .build_id_nr = key->build_id_nr,
+				   .elf = file->elf};
+	int error;
 
+	/* perf's recordings tell no build id of most files, only which file it was. */
+	if (!of.build_id_nr && file->elf) {
+		of.build_id = own_id;
+		of.build_id_nr = elf_file_build_id(file->elf, own_id);
+	}
+	file->has_build_id = of.build_id_nr != 0;
+	error = debug_file_open(&of, &file->debug);
 	return error == -ENOMEM ? error : 0;
 }
 
@@ -81,7 +89,6 @@ static int file_find(struct module_file *file, const struct module_file_key *key
 		error = -ENOENT;
 	if (error)
 		return error;
-	file->has_build_id = key->build_id_nr != 0;
 	file->path = strdup(key->path);
 	file->root = key->root ? strdup(key->root) : NULL;
 	return file->path && (file->root || !key->root) ? 0 : -ENOMEM;

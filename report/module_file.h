@@ -36,8 +36,8 @@ void module_file_close(struct module_file *file);
 const struct bundle_module *module_file_contents(struct module_file *file);
 /** Function symbols of either, the rest may be missing; NULL: none. Borrowed until close. */
 const struct bundle_module *module_file_symbols(struct module_file *file);
-/** Its DWARF, borrowed until close. Return: 0, -ENOENT (none, or no build id says that it is the
- *  module's own), -ETIME, else what dwarf_lines_open() returned. */
+/** Its DWARF, borrowed until close. Return: 0, -ENOENT (none, or the module has no build id),
+ * -ETIME, else what dwarf_lines_open() returned. */
 must_check int module_file_lines(struct module_file *file, struct dwarf_lines **ret);
 /** @nr bytes at @vaddr, borrowed until close; NULL when not all are there. */
 const uint8_t *module_file_code(const struct module_file *file, uint64_t vaddr, size_t nr);

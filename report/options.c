@@ -41,7 +41,7 @@ static const struct argp_option report_option_table[] = {
     {"percent-limit", OPTION_PERCENT_LIMIT, "N", 0, "Leave out rows below N percent", 0},
     {"no-pid", OPTION_NO_PID, NULL, 0, "folded: begin stacks with the command, not command-pid", 0},
     {"annotate-kinds", OPTION_ANNOTATE_KINDS, NULL, 0,
-     "folded: mark functions with _[p] Python, _[n] native, _[k] kernel", 0},
+     "folded: mark functions with _[p] Python, _[n] native, _[i] inlined, _[k] kernel", 0},
     {"weight", OPTION_WEIGHT, "UNIT", 0, "folded: count samples (default) or period", 0},
     {"lines", OPTION_LINES, NULL, 0, "perf-script: give Python files as FILE:LINE", 0},
     {"columns", OPTION_COLUMNS, NULL, 0,
@@ -91,6 +91,7 @@ static void parse_sort(const char *list, struct report_options *options, struct 
 		if (!output_sorts_by(output, key))
 			output->sort[output->sort_nr++] = key;
 		options->session.with_tasks |= key == SORT_TASK;
+		options->session.names.with_lines |= key == SORT_SRCLINE;
 		if (list[nr] == '\0')
 			return;
 		list += nr + 1;
@@ -197,7 +198,9 @@ static uint32_t usable_cpus_nr(void)
 static void report_options_init(struct report_options *options, const struct output_ops *form)
 {
 	*options = (struct report_options){
-	    .session = {.use_local_files = true, .jobs_nr = usable_cpus_nr()},
+	    .session = {.use_local_files = true,
+			.jobs_nr = usable_cpus_nr(),
+			.names = {.with_inlines = true}},
 	    .output = {.sort = {SORT_COMM, SORT_DSO, SORT_SYMBOL},
 		       .sort_nr = 3,
 		       .tree_percent_limit = TREE_PERCENT_LIMIT,

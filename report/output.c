@@ -28,3 +28,8 @@ const char *location_mark(enum location_kind kind)
 	}
 	return "[-]";
 }
+
+const char *location_inlined_mark(const struct location *location)
+{
+	return location->is_inlined ? " (inlined)" : "";
+}

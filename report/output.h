@@ -142,4 +142,7 @@ const struct output_ops *output_find(const char *name);
 /** "[p]", "[.]", "[k]", "[-]": the marks before symbols. */
 const char *location_mark(enum location_kind kind);
 
+/** What follows the name of a function that is shown: " (inlined)", as perf has it, or "". */
+const char *location_inlined_mark(const struct location *location);
+
 #endif

@@ -17,13 +17,13 @@ static void folded_append_name(struct strbuf *key, const char *name)
 		strbuf_append_char(key, *name == ';' ? ':' : *name);
 }
 
-static const char *folded_kind_suffix(enum location_kind kind)
+static const char *folded_kind_suffix(const struct location *location)
 {
-	switch (kind) {
+	switch (location->kind) {
 	case LOCATION_PYTHON:
 		return "_[p]";
 	case LOCATION_NATIVE:
-		return "_[n]";
+		return location->is_inlined ? "_[i]" : "_[n]";
 	case LOCATION_KERNEL:
 		return "_[k]";
 	case LOCATION_NOTE:
@@ -47,7 +47,7 @@ static void folded_frame_key(const struct output *output, const struct location 
 		folded_append_name(key, location->symbol);
 	}
 	if (output->options->annotate_kinds)
-		strbuf_append_text(key, folded_kind_suffix(location->kind));
+		strbuf_append_text(key, folded_kind_suffix(location));
 }
 
 /* Blanks as stackcollapse-perf.pl has them: some readers end the stack at the first one. */

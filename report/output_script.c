@@ -73,6 +73,10 @@ static void script_append_dso(struct strbuf *text, const struct location *locati
 	bool is_source = location->kind == LOCATION_PYTHON && location->has_dso;
 	bool is_pseudo; /* "<frozen importlib._bootstrap>" */
 
+	if (location->is_inlined) {
+		strbuf_append_format(text, "%s\n", location_inlined_mark(location));
+		return;
+	}
 	strbuf_append_text(text, " (");
 	/* Files in brackets are taken for the kernel's. */
 	if (is_source && dso[0] == '[') {

@@ -17,10 +17,13 @@ static void text_frame_key(const struct output *output, const struct location *l
 	strbuf_append_text(key, location_mark(location->kind));
 	strbuf_append_char(key, ' ');
 	strbuf_append_text(key, location->symbol);
+	strbuf_append_text(key, location_inlined_mark(location));
 	strbuf_append_char(key, '\0');
 	strbuf_append_text(key, location->dso);
-	if (output_sorts_by(output->options, SORT_SRCLINE))
-		location_append_line(location, output->options->columns, key);
+	if (output_sorts_by(output->options, SORT_SRCLINE)) {
+		strbuf_append_char(key, '\0');
+		location_append_source(location, output->options->columns, key);
+	}
 }
 
 static void text_group_key(const struct output *output, const struct sample_info *sample,

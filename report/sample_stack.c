@@ -232,6 +232,7 @@ static int builder_locate_frame(struct stack_builder *builder, const struct nati
 				uint64_t generation, struct native_place *ret)
 {
 	struct code_site *site = frame->site;
+	const struct location *location;
 	int error;
 
 	if (site && !code_site_is(site, native_frame_lookup_pc(frame), generation))
@@ -239,15 +240,19 @@ static int builder_locate_frame(struct stack_builder *builder, const struct nati
 	if (site && site->location_plus_1) {
 		ret->location = site->location_plus_1 - 1;
 		ret->role = site->role;
+		ret->inlined_nr = site->inlined_nr;
 		return 0;
 	}
 	error = location_find_native(builder->locations, frame, &ret->location);
 	if (error)
 		return error;
-	ret->role = location_get(builder->locations, ret->location)->role;
+	location = location_get(builder->locations, ret->location);
+	ret->role = (uint8_t)location->role;
+	ret->inlined_nr = location->inlined_nr;
 	if (site) {
 		site->location_plus_1 = ret->location + 1;
-		site->role = (uint8_t)ret->role;
+		site->role = ret->role;
+		site->inlined_nr = ret->inlined_nr;
 	}
 	return 0;
 }
@@ -317,6 +322,7 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 {
 	const struct native_frame *frame = &native->frames[index];
 	const struct native_place *place = &builder->natives.items[index];
+	const uint64_t address = native_frame_lookup_pc(frame);
 
 	if (place->role == ROLE_EVAL) {
 		bool is_beginning = eval_is_beginning(stack, index);
@@ -327,7 +333,13 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 	if (builder->options.python_only)
 		return 0;
 	stack->guessed_frames_nr += (frame->flags & NATIVE_FRAME_GUESSED) != 0;
-	return builder_put(builder, place->location, native_frame_lookup_pc(frame));
+	for (uint32_t i = place->inlined_nr; i > 0; i--) {
+		int ret = builder_put(builder, place->location + i, address);
+
+		if (ret)
+			return ret;
+	}
+	return builder_put(builder, place->location, address);
 }
 
 static int builder_put_python(struct stack_builder *builder, const struct py_frame *frame,

@@ -30,7 +30,8 @@ VEC_DEFINE(native_frames, struct native_frame)
 
 struct native_place {
 	uint32_t location;
-	enum location_role role;
+	uint8_t role; /* enum location_role */
+	uint8_t inlined_nr;
 };
 
 VEC_DEFINE(native_places, struct native_place)

@@ -54,6 +54,7 @@ int session_open(struct session *session, const struct session_options *options,
 {
 	struct modules_options modules = {.use_local_files = options->use_local_files,
 					  .symfs = options->symfs};
+	struct location_options names = options->names;
 	int ret;
 
 	*session = (struct session){.options = options, .times.is_enabled = options->with_stats};
@@ -68,11 +69,13 @@ int session_open(struct session *session, const struct session_options *options,
 		return ret;
 	timeline_init(&session->timeline, session->modules);
 	ret = session_update_build_ids(session);
+	names.with_inlines &= !options->stack.python_only;
 	kernel_symbols_init(&session->kernel, session->bundle,
 			    perf_reader_facts(session->reader)->os_release,
 			    options->use_local_files);
 	if (ret == 0)
-		ret = location_table_init(&session->locations, &session->kernel, &session->codes);
+		ret = location_table_init(&session->locations, &names, &session->kernel,
+					  &session->codes);
 	if (ret == 0)
 		ret = stack_builder_init(&session->builder, &options->stack, &session->locations,
 					 &session->times);

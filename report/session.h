@@ -42,6 +42,7 @@ struct session_options {
 	const char *symfs; /* NULL: "/" */
 	const char *event; /* NULL: the first one that has samples */
 	struct stack_options stack;
+	struct location_options names;
 	struct session_time time[2]; /* samples from the first one on, up to the second */
 	bool ns_pid; /* number processes and threads as their own pid namespace does */
 	struct filter comm, cgroup, pid, tid; /* samples of these */

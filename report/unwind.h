@@ -45,6 +45,7 @@ struct code_site {
 	const struct cfi_rule *rule;
 	uint32_t location_plus_1; /* for who names frames (sample_stack.c); 0: not asked yet */
 	uint8_t role;		  /* enum location_role of that location */
+	uint8_t inlined_nr;	  /* of that location */
 };
 
 static inline bool code_site_is(const struct code_site *site, uint64_t address, uint64_t generation)

@@ -36,6 +36,7 @@ OWNED = [
     ),
     (r"#\s*include\s*<libunwind", ["tests/native/libunwind_walk.c"], "libunwind"),
     (r"#\s*include\s*<capstone/", ["report/annotate*"], "capstone"),
+    (r"#\s*include\s*<libiberty/", ["report/demangle.c"], "libiberty"),
     (r"#\s*include\s*<lzma\.h>", ["common/debug_file.c"], "liblzma"),
     (r"#\s*include\s*<zstd", ["format/compressor.c"], "libzstd"),
     (r"#\s*include\s*<uthash\.h>", ["common/hash.h"], "uthash"),

@@ -23,6 +23,8 @@ from pyrec_harness import PYREC, find_python, need_program, record_command, samp
 
 HZ = 4999
 # perf stops at 127 frames unless told otherwise.
+SCRIPT = ["script", "--no-inline"]
+REPORT = ["report", "--no-inline", "--sort=symbol"]
 PERF_SCRIPT = ["script", "--no-inline", "--max-stack", "2000"]
 PERF_REPORT = ["report", "--stdio", "-q", "--no-inline", "--max-stack", "2000"]
 WORKLOADS = {"3.9": [], "3.11": [], "3.13": [], "system": ["numpy"]}
@@ -53,7 +55,7 @@ def stage_figures(path, rounds):
     """{stage: (ms, ns per frame or 0)} of `pyrec report --sort=symbol`, the least of all rounds."""
     figures = {}
     for _ in range(rounds):
-        text = run_measured([PYREC, "report", "-j1", "--stats", "--sort=symbol", "-i", path])[3]
+        text = run_measured([PYREC, *REPORT, "-j1", "--stats", "-i", path])[3]
         for name, ms, ns in re.findall(r"pyrec: (\w+) +([\d.]+) ms .*?([\d.]+ ns/frame)?$", text, re.M):
             new = (float(ms), float(ns.split()[0]) if ns else 0.0)
             figures[name] = min(figures.get(name, new), new)
@@ -71,11 +73,11 @@ def compare(path, version, rounds):
     perf = need_program("perf")
     script, perf_script, report, perf_report, folded = least(
         rounds,
-        [PYREC, "script", "-j1", "-i", path],
+        [PYREC, *SCRIPT, "-j1", "-i", path],
         [perf, *PERF_SCRIPT, "-i", path],
-        [PYREC, "report", "-j1", "--sort=symbol", "-i", path],
+        [PYREC, *REPORT, "-j1", "-i", path],
         [perf, *PERF_REPORT, "--sort=symbol", "-i", path],
-        [PYREC, "report", "-j1", "--format=folded", "-i", path],
+        [PYREC, "report", "--no-inline", "-j1", "--format=folded", "-i", path],
     )
     stages = stage_figures(path, rounds)
     reading = (stages["read"][0] + stages["decompress"][0]) / 1000
@@ -95,13 +97,13 @@ def print_large(folder, seconds):
     print(f"\n{'file':24} {'MB':>6} {'peak RSS MB, -j1':>17} {'-j2':>6}")
     for path in (small, large):
         peaks = [
-            run_measured([PYREC, "report", jobs, "--sort=symbol", "-i", path])[2] / 1024
+            run_measured([PYREC, *REPORT, jobs, "-i", path])[2] / 1024
             for jobs in ("-j1", "-j2")
         ]
         size = os.path.getsize(path) / 1e6
         print(f"{os.path.basename(path):24} {size:6.0f} {peaks[0]:17.1f} {peaks[1]:6.1f}")
     print(f"\n{'wall seconds':24} {'-j1':>6} {'-j2':>6} {'ratio':>6}")
-    for name, command in (("script", ["script"]), ("report", ["report", "--sort=symbol"])):
+    for name, command in (("script", SCRIPT), ("report", REPORT)):
         walls = [
             min(run_measured([PYREC, *command, jobs, "-i", large])[1] for _ in range(3))
             for jobs in ("-j1", "-j2")

@@ -268,7 +268,8 @@ def parse_script(text):
 
 
 def script(path, *arguments):
-    return parse_script(pyrec("script", "--columns", "-i", path, *arguments).stdout)
+    """Without inlined functions: which there are depends on the debug information on this machine."""
+    return parse_script(pyrec("script", "--columns", "--no-inline", "-i", path, *arguments).stdout)
 
 
 def within(samples, begin_ns, end_ns):

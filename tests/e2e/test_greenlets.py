@@ -24,7 +24,7 @@ SECONDS = 2
 SAMPLES_MIN = 200
 # Of these programs, which switch every few tens of microseconds.
 FLAGGED_MAX = 0.1
-FIRST_OF_GREENLET = "_ZN8greenlet12UserGreenlet15inner_bootstrap"
+FIRST_OF_GREENLET = "greenlet::UserGreenlet::inner_bootstrap"
 FIRST_OF_PROGRAM = "_start"
 
 

@@ -64,7 +64,7 @@ static void test_nothing_known(void **state)
 	modules_destroy(modules);
 }
 
-static struct bundle *bundle_make(struct strbuf *out)
+static struct bundle *bundle_make(struct strbuf *out, const char *path)
 {
 	static const struct bundle_segment segments[] = {
 	    {.file_offset = 0,
@@ -86,7 +86,7 @@ static struct bundle *bundle_make(struct strbuf *out)
 
 	cfi_bytes_fde(&eh_frame, cie, 0x2b00, 0x10, PROGRAM(DW_CFA_nop));
 	module = cfi_bytes_module(&eh_frame);
-	module.path = "/bundled";
+	module.path = path;
 	module.build_id_nr = 20;
 	module.build_id[0] = 7;
 	module.segments = segments;
@@ -108,7 +108,7 @@ static void test_bundle(void **state)
 	static const uint8_t id[20] = {7};
 	static const uint8_t other[20] = {8};
 	struct strbuf bytes = {0};
-	struct bundle *bundle = bundle_make(&bytes);
+	struct bundle *bundle = bundle_make(&bytes, "/bundled");
 	struct modules *modules = modules_make(bundle, true, NULL);
 	struct module *module = modules_get(modules, id, 20, "/elsewhere");
 	struct symbol symbol;
@@ -132,6 +132,23 @@ static void test_bundle(void **state)
 	assert_int_equal(vaddr, 0x4fff);
 	assert_int_equal(module_vaddr(module, 0x4000, &vaddr), -ENOENT);
 	assert_null(module_contents(modules_get(modules, other, 20, "/bundled")));
+	modules_destroy(modules);
+	bundle_close(bundle);
+	strbuf_deinit(&bytes);
+}
+
+/* This machine's own may be another kernel's. Mappings do not tell its build id. */
+static void test_bundled_vdso(void **state)
+{
+	struct strbuf bytes = {0};
+	struct bundle *bundle = bundle_make(&bytes, "[vdso]");
+	struct modules *modules = modules_make(bundle, true, NULL);
+	struct symbol symbol;
+
+	(void)state;
+	assert_int_equal(module_symbol(modules_get(modules, NULL, 0, "[vdso]"), 0x2b00, &symbol),
+			 0);
+	assert_string_equal(symbol.name, "bundled_function");
 	modules_destroy(modules);
 	bundle_close(bundle);
 	strbuf_deinit(&bytes);
@@ -276,6 +293,7 @@ int main(void)
 	    cmocka_unit_test(test_bundle),
 	    cmocka_unit_test(test_local_file),
 	    cmocka_unit_test(test_local_file_by_identity),
+	    cmocka_unit_test(test_bundled_vdso),
 	    cmocka_unit_test(test_own_vdso),
 	    cmocka_unit_test(test_paths_that_are_no_file),
 	};

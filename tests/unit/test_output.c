@@ -30,8 +30,10 @@ static struct fixture *fixture_create(const struct output_ops *ops)
 	fixture->file = tmpfile();
 	assert_non_null(fixture->file);
 	out_stream_init(&fixture->out, fileno(fixture->file));
-	assert_int_equal(
-	    location_table_init(&fixture->session.locations, NULL, &fixture->session.codes), 0);
+	assert_int_equal(location_table_init(&fixture->session.locations,
+					     &(struct location_options){0}, NULL,
+					     &fixture->session.codes),
+			 0);
 	fixture->output = (struct output){
 	    .ops = ops, .options = &fixture->options, .out = &fixture->out, .has_begun = true};
 	return fixture;

@@ -32,7 +32,9 @@ static void setup(struct fixture *fixture)
 						.children = true,
 						.dso = &no_filter,
 						.symbol = &no_filter}};
-	assert_int_equal(location_table_init(&fixture->locations, NULL, &fixture->codes), 0);
+	assert_int_equal(location_table_init(&fixture->locations, &(struct location_options){0},
+					     NULL, &fixture->codes),
+			 0);
 	tally_init(&fixture->tally);
 	fixture->output = (struct output){.ops = &output_text, .options = &fixture->options};
 }
