@@ -318,6 +318,21 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 	s->is_busy = 0;
 }
 
+/* A global function is verified once, by itself, and not again for each of its calls. */
+__attribute__((noinline)) int walk_step_alone(void)
+{
+	struct scratch *s = scratch_get();
+
+	return !s || walk_step(&s->walk, &s->layout, &s->process, s->sample.tail.frames) ? 1 : 0;
+}
+
+__attribute__((noinline)) int code_step_alone(void)
+{
+	struct scratch *s = scratch_get();
+
+	return !s || code_step(s) ? 1 : 0;
+}
+
 #ifndef PYREC_BPF_LEGACY
 
 /* Steps for each call of a callback: entering one costs half as much as a step. */
@@ -325,26 +340,16 @@ enum { STEPS_PER_CALLBACK = 4, WALK_STEPS_MAX = PYREC_FRAMES_MAX + PYREC_THREADS
 
 static long walk_callback(__u32 index, void *unused)
 {
-	struct scratch *s = scratch_get();
-
-	if (!s)
-		return 1;
-#pragma unroll
 	for (int i = 0; i < STEPS_PER_CALLBACK; i++)
-		if (walk_step(&s->walk, &s->layout, &s->process, s->sample.tail.frames))
+		if (walk_step_alone())
 			return 1;
 	return 0;
 }
 
 static long code_callback(__u32 index, void *unused)
 {
-	struct scratch *s = scratch_get();
-
-	if (!s)
-		return 1;
-#pragma unroll
 	for (int i = 0; i < STEPS_PER_CALLBACK; i++)
-		if (code_step(s))
+		if (code_step_alone())
 			return 1;
 	return 0;
 }
@@ -411,21 +416,6 @@ int on_tick(struct bpf_perf_event_data *ctx)
 		bpf_tail_call(ctx, &programs, 0);
 	sample_abandon(s);
 	return 0;
-}
-
-/* A global function is verified once, by itself, and not again for each of its calls. */
-__attribute__((noinline)) int walk_step_alone(void)
-{
-	struct scratch *s = scratch_get();
-
-	return !s || walk_step(&s->walk, &s->layout, &s->process, s->sample.tail.frames) ? 1 : 0;
-}
-
-__attribute__((noinline)) int code_step_alone(void)
-{
-	struct scratch *s = scratch_get();
-
-	return !s || code_step(s) ? 1 : 0;
 }
 
 SEC("perf_event")
