@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/debuginfod.h"
 #include "report/options.h"
 
 enum {
@@ -29,6 +30,8 @@ enum {
 	OPTION_INLINE,
 	OPTION_NO_INLINE,
 	OPTION_NO_DEMANGLE,
+	OPTION_DEBUGINFOD,
+	OPTION_NO_DEBUGINFOD,
 };
 
 static const struct argp_option input_option_table[] = {
@@ -36,6 +39,10 @@ static const struct argp_option input_option_table[] = {
      "Recording to read, - for standard input (default: pyrec.data); several are shown together",
      0},
     {"symfs", OPTION_SYMFS, "DIR", 0, "Look for the recorded machine's files below DIR", 0},
+    {"debuginfod", OPTION_DEBUGINFOD, "URL", OPTION_ARG_OPTIONAL,
+     "Fetch debug information from this server (default with $DEBUGINFOD_URLS: from those)", 0},
+    {"no-debuginfod", OPTION_NO_DEBUGINFOD, NULL, 0,
+     "Ask no server, whatever $DEBUGINFOD_URLS says", 0},
     {"no-local-files", OPTION_NO_LOCAL_FILES, NULL, 0,
      "Use only what the recording holds, no file of this machine", 0},
     {"time", OPTION_TIME, "FROM,TO", 0,
@@ -162,6 +169,9 @@ static error_t parse_input_option(int key, char *argument, struct argp_state *st
 	if (filter)
 		return filter_add(filter, argument) ? ENOMEM : 0;
 	switch (key) {
+	case ARGP_KEY_INIT:
+		options->session.use_debuginfod = debuginfod_is_configured();
+		return debuginfod_configure(NULL) ? ENOMEM : 0;
 	case ARGP_KEY_ARG:
 	case 'i':
 		return add_input(options, argument, state);
@@ -172,6 +182,16 @@ static error_t parse_input_option(int key, char *argument, struct argp_state *st
 		return 0;
 	case OPTION_SYMFS:
 		options->session.symfs = argument;
+		return 0;
+	case OPTION_DEBUGINFOD:
+		options->session.use_debuginfod = true;
+		if (debuginfod_configure(argument))
+			return ENOMEM;
+		if (!debuginfod_is_configured())
+			argp_error(state, "--debuginfod wants a URL, here or in DEBUGINFOD_URLS");
+		return 0;
+	case OPTION_NO_DEBUGINFOD:
+		options->session.use_debuginfod = false;
 		return 0;
 	case OPTION_NO_LOCAL_FILES:
 		options->session.use_local_files = false;

@@ -45,27 +45,9 @@ struct modules {
 	struct bundle *bundle;
 	bool use_local_files;
 	char *symfs;
+	struct debuginfod *debuginfod; /* NULL: not to be asked */
 	struct module *by_key;
 };
-
-int modules_create(const struct modules_options *options, struct modules **ret)
-{
-	struct modules *modules = calloc(1, sizeof(*modules));
-
-	if (!modules)
-		return -ENOMEM;
-	modules->bundle = options->bundle;
-	modules->use_local_files = options->use_local_files;
-	if (options->symfs) {
-		modules->symfs = strdup(options->symfs);
-		if (!modules->symfs) {
-			free(modules);
-			return -ENOMEM;
-		}
-	}
-	*ret = modules;
-	return 0;
-}
 
 static void module_destroy(struct module *module)
 {
@@ -88,8 +70,32 @@ void modules_destroy(struct modules *modules)
 		HASH_DEL(modules->by_key, module);
 		module_destroy(module);
 	}
+	debuginfod_destroy(modules->debuginfod);
 	free(modules->symfs);
 	free(modules);
+}
+
+int modules_create(const struct modules_options *options, struct modules **ret)
+{
+	struct modules *modules = calloc(1, sizeof(*modules));
+	int error = 0;
+
+	if (!modules)
+		return -ENOMEM;
+	modules->bundle = options->bundle;
+	modules->use_local_files = options->use_local_files;
+	if (options->symfs) {
+		modules->symfs = strdup(options->symfs);
+		error = modules->symfs ? 0 : -ENOMEM;
+	}
+	if (!error && options->use_debuginfod)
+		error = debuginfod_create(&modules->debuginfod);
+	if (error) {
+		modules_destroy(modules);
+		return error;
+	}
+	*ret = modules;
+	return 0;
 }
 
 static struct module *module_create(struct modules *modules, const struct module *like,
@@ -193,7 +199,8 @@ static struct module_file *module_file(struct module *module)
 					    .path = module->path,
 					    .build_id = module->build_id,
 					    .build_id_nr = module->build_id_nr,
-					    .identity = &module->identity};
+					    .identity = &module->identity,
+					    .debuginfod = modules->debuginfod};
 
 	if (module->is_file_opened)
 		return module->file;

@@ -23,6 +23,7 @@ struct modules_options {
 	struct bundle *bundle; /* NULL: none; borrowed */
 	bool use_local_files;  /* look at the mapped path on this machine, build id checked */
 	const char *symfs;     /* root for local files; NULL: "/" */
+	bool use_debuginfod;   /* with local files only */
 };
 
 must_check int modules_create(const struct modules_options *options, struct modules **ret);

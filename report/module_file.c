@@ -59,6 +59,35 @@ static int file_find_elf(struct module_file *file, const struct module_file_key 
 	return error == -ENOMEM ? error : 0;
 }
 
+static bool has_dwarf(const struct elf_file *elf)
+{
+	return elf && elf_file_fd(elf) >= 0 &&
+	       (elf_file_has_section(elf, ".debug_info") ||
+		elf_file_has_section(elf, ".zdebug_info"));
+}
+
+static int file_fetch_debug(struct module_file *file, const struct module_file_key *key,
+			    const struct debug_file_of *of)
+{
+	auto_close_fd int fd = -1;
+	uint8_t found_id[20];
+	int error;
+
+	if (debuginfod_fetch(key->debuginfod, of->build_id, of->build_id_nr, key->path, &fd))
+		return 0;
+	error = elf_file_open(fd, &file->debug);
+	if (error) {
+		file->debug = NULL;
+		return error == -ENOMEM ? error : 0;
+	}
+	if (elf_file_build_id(file->debug, found_id) != of->build_id_nr ||
+	    memcmp(found_id, of->build_id, of->build_id_nr) != 0) {
+		elf_file_close(file->debug);
+		file->debug = NULL;
+	}
+	return 0;
+}
+
 static int file_find_debug(struct module_file *file, const struct module_file_key *key)
 {
 	uint8_t own_id[20];
@@ -76,6 +105,9 @@ static int file_find_debug(struct module_file *file, const struct module_file_ke
 	}
 	file->has_build_id = of.build_id_nr != 0;
 	error = debug_file_open(&of, &file->debug);
+	if (error == -ENOENT && key->debuginfod && of.build_id_nr && key->path[0] == '/' &&
+	    !has_dwarf(file->elf))
+		return file_fetch_debug(file, key, &of);
 	return error == -ENOMEM ? error : 0;
 }
 
@@ -159,13 +191,6 @@ static int open_alt(const struct module_file *file, const struct elf_file *elf,
 	of.build_id = section.bytes + name_nr;
 	of.build_id_nr = (uint8_t)(section.nr - name_nr);
 	return debug_file_open(&of, ret);
-}
-
-static bool has_dwarf(const struct elf_file *elf)
-{
-	return elf && elf_file_fd(elf) >= 0 &&
-	       (elf_file_has_section(elf, ".debug_info") ||
-		elf_file_has_section(elf, ".zdebug_info"));
 }
 
 static int file_open_lines(struct module_file *file)

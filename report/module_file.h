@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "format/bundle.h"
+#include "report/debuginfod.h"
 #include "report/dwarf_lines.h"
 
 struct module_file;
@@ -22,6 +23,7 @@ struct module_file_key {
 	const uint8_t *build_id;
 	uint8_t build_id_nr;
 	const struct file_identity *identity; /* counts without a build id and a root */
+	struct debuginfod *debuginfod;	      /* asked if nothing here has DWARF; NULL: not */
 };
 
 /**

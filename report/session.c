@@ -53,7 +53,8 @@ static int session_update_build_ids(struct session *session)
 int session_open(struct session *session, const struct session_options *options, const char *input)
 {
 	struct modules_options modules = {.use_local_files = options->use_local_files,
-					  .symfs = options->symfs};
+					  .symfs = options->symfs,
+					  .use_debuginfod = options->use_debuginfod};
 	struct location_options names = options->names;
 	int ret;
 

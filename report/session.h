@@ -40,6 +40,7 @@ struct session_time {
 struct session_options {
 	bool use_local_files;
 	const char *symfs; /* NULL: "/" */
+	bool use_debuginfod;
 	const char *event; /* NULL: the first one that has samples */
 	struct stack_options stack;
 	struct location_options names;

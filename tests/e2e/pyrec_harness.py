@@ -88,7 +88,7 @@ def build_extension(python, folder):
 
 def clean_environment(**extra):
     """The environment without what would change a target's stacks or pyrec's output."""
-    dropped = ("PYTHON", "COVERAGE", "LD_", "PYREC")
+    dropped = ("PYTHON", "COVERAGE", "LD_", "PYREC", "DEBUGINFOD")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **extra}
 

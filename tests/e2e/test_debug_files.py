@@ -2,14 +2,27 @@
 """Names, inlined functions and lines of native code from debug information, wherever it lies. The
 oracle is addr2line on the address that the sample has in the file."""
 
+import contextlib
+import http.server
 import os
 import re
 import shutil
+import socket
 import subprocess
+import threading
 
 import pytest
 
-from pyrec_harness import TARGETS, need_program, need_root, parse_script, pyrec, record_command, run
+from pyrec_harness import (
+    TARGETS,
+    clean_environment,
+    need_program,
+    need_root,
+    parse_script,
+    pyrec,
+    record_command,
+    run,
+)
 
 SOURCE = os.path.join(TARGETS, "inlines.c")
 BUILD_ID = re.compile(r"Build ID: ([0-9a-f]{40})")
@@ -41,8 +54,12 @@ def record(program, folder):
 
 def chains_of(path, program, *options):
     """{address in the program: names of what runs there, innermost first}"""
+    return chains_in(pyrec("script", "--no-kernel", *options, "-i", path).stdout, program)
+
+
+def chains_in(text, program):
     found = {}
-    for sample in parse_script(pyrec("script", "--no-kernel", *options, "-i", path).stdout):
+    for sample in parse_script(text):
         names = []
         for frame in reversed(sample.frames):
             names.append(frame.name)
@@ -181,6 +198,102 @@ def test_packed_symbols(workdir):
     check_run("objcopy", "--add-section", f".gnu_debugdata={mini}.xz", program)
     path = record(program, workdir)
     assert ["branch"] in chains_of(path, program, "--no-local-files").values()
+
+
+@contextlib.contextmanager
+def server(answer):
+    """A debuginfod server on this machine. Its paths asked for; answer(path) gives bytes or None."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            body = answer(self.path)
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as web:
+        thread = threading.Thread(target=web.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{web.server_port}", asked
+        finally:
+            web.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def stripped(workdir):
+    """(program, its debug file elsewhere, its build id, a recording of it)"""
+    program = build(workdir)
+    debug = strip_into(program, f"{workdir}/aside")
+    return program, debug, build_id(program), record(program, workdir)
+
+
+def script_with(path, workdir, *options, **variables):
+    environment = clean_environment(DEBUGINFOD_CACHE_PATH=f"{workdir}/cache", **variables)
+    result = pyrec("script", "--no-kernel", *options, "-i", path, env=environment)
+    return result.stdout, result.stderr
+
+
+def test_debuginfod(stripped, workdir):
+    program, debug, identity, path = stripped
+    with open(debug, "rb") as file:
+        content = file.read()
+    wanted = f"/buildid/{identity}/debuginfo"
+    told = f"pyrec: asking debuginfod for debug information of {program}, build id {identity}\n"
+    with server(lambda asked: content if asked == wanted else None) as (url, asked):
+        plain, said = script_with(path, workdir)
+        assert "twig" not in plain and not said and not asked, "nobody asked for it"
+        for options, variables in [
+            (["--no-debuginfod"], {"DEBUGINFOD_URLS": url}),
+            (["--no-local-files"], {"DEBUGINFOD_URLS": url}),
+        ]:
+            assert script_with(path, workdir, *options, **variables) == (plain, "")
+        assert not asked
+        shown, said = script_with(path, workdir, f"--debuginfod={url}")
+        assert told in said and wanted in asked
+        by_variable, said = script_with(path, workdir, DEBUGINFOD_URLS=url)
+        assert told in said and asked.count(wanted) == 1, "libdebuginfod keeps it"
+    assert by_variable == shown
+    place_by_build_id(debug, f"{workdir}/root", identity)
+    local = chains_of(path, program, f"--symfs={workdir}/root")
+    assert chains_in(shown, program) == local
+    assert ["leaf", "twig", "branch"] in local.values()
+
+
+def test_debuginfod_that_lies_or_is_not_there(stripped, workdir):
+    _, _, _, path = stripped
+    plain, _ = script_with(path, workdir)
+    with open("/bin/true", "rb") as file:
+        content = file.read()
+    with server(lambda asked: content) as (url, asked):
+        shown, _ = script_with(path, workdir, f"--debuginfod={url}")
+        assert shown == plain and asked
+    os.mkdir(f"{workdir}/other")
+    shown, said = script_with(path, f"{workdir}/other", f"--debuginfod={url}")
+    assert shown == plain
+    assert said.count("asking debuginfod") == said.count("debuginfod is not asked any more") == 1
+
+
+def test_debuginfod_that_hangs(stripped, workdir):
+    _, _, _, path = stripped
+    plain, _ = script_with(path, workdir)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        shown, said = script_with(path, workdir, f"--debuginfod={url}", DEBUGINFOD_TIMEOUT="1")
+    assert shown == plain
+    assert said.count("asking debuginfod") == said.count("debuginfod is not asked any more") == 1
+
+
+def test_debuginfod_needs_a_server(workdir):
+    result = pyrec("script", "--debuginfod", status=129, env=clean_environment())
+    assert "--debuginfod wants a URL" in result.stderr
 
 
 def test_parts_that_dwz_moved(workdir):
