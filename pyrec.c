@@ -6,6 +6,7 @@
 #ifndef PYREC_REPORT_ONLY
 #include "record/cmd_record.h"
 #endif
+#include "report/cmd_annotate.h"
 #include "report/cmd_diff.h"
 #include "report/cmd_dump.h"
 #include "report/cmd_info.h"
@@ -28,6 +29,7 @@ static const struct command commands[] = {
     {"report", cmd_report, "show where the time of a recording went"},
     {"script", cmd_script, "print every sample in the form of perf script"},
     {"diff", cmd_diff, "show what grew and shrank from one recording to another"},
+    {"annotate", cmd_annotate, "show which lines of a function the time went to"},
     {"info", cmd_info, "show a recording's header, counts and losses"},
     {"dump", cmd_dump, "print every record of a recording in readable form"},
     {NULL, NULL, NULL},

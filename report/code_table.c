@@ -135,6 +135,22 @@ static int code_decode_lines(struct code *code)
 	return 0;
 }
 
+int code_last_line(struct code *code, int32_t *ret)
+{
+	int error = code->is_decoded ? 0 : code_decode_lines(code);
+
+	*ret = LINE_NONE;
+	for (size_t i = 0; i < code->ranges.nr && error == 0; i++) {
+		const struct line_position *position = &code->ranges.items[i].position;
+		const int32_t end_line = position->line == LINE_NONE ? LINE_NONE
+								     : position->end_line;
+
+		if (end_line > *ret)
+			*ret = end_line;
+	}
+	return error;
+}
+
 static struct line_position code_first_position(const struct code *code)
 {
 	return (struct line_position){.line = code->first_line,

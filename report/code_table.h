@@ -47,6 +47,9 @@ must_check int code_table_add_lines(struct code_table *table,
 /** Borrowed until the next add; NULL when the file has no such code object. */
 struct code *code_table_find(const struct code_table *table, uint32_t code_id);
 
+/** The last line that its table tells of; LINE_NONE: it tells none. Return: 0 or -ENOMEM. */
+must_check int code_last_line(struct code *code, int32_t *ret);
+
 /**
  * The position that a frame with instruction offset @lasti (py_frame.value) executes; the
  * function's first line when it has not started.

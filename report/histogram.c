@@ -392,9 +392,5 @@ int histogram_order(const struct histogram *histogram, uint32_t **ret)
 
 double histogram_percent(const struct histogram *histogram, const struct profile_weight *weight)
 {
-	if (histogram->all.period)
-		return 100.0 * (double)weight->period / (double)histogram->all.period;
-	if (histogram->all.samples_nr)
-		return 100.0 * (double)weight->samples_nr / (double)histogram->all.samples_nr;
-	return 0;
+	return profile_weight_percent(weight, &histogram->all);
 }

@@ -49,7 +49,7 @@ void histogram_deinit(struct histogram *histogram);
 /** Row ids, heaviest first (total where options->children, else self); the caller frees it. */
 must_check int histogram_order(const struct histogram *histogram, uint32_t **ret);
 
-/** Share of all in percent, by period, or by samples where the event has no periods. */
+/** profile_weight_percent() of all. */
 double histogram_percent(const struct histogram *histogram, const struct profile_weight *weight);
 
 /** Append what a column shows for a frame of a group. */

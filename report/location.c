@@ -189,6 +189,8 @@ static void location_resolve_native(struct location_table *table, const struct m
 	ret->has_symbol = true;
 	ret->symbol = location_function(table, symbol.name);
 	ret->symbol_offset = vaddr - symbol.vaddr;
+	ret->module = mapping->module;
+	ret->vaddr = vaddr;
 	ret->role = symbol_role(mapping->module, symbol.name);
 }
 
@@ -303,6 +305,7 @@ static int location_resolve_python(struct location_table *table, const struct py
 	if (!code)
 		return 0;
 	ret->is_shim = code->is_shim;
+	ret->first_line = code->first_line;
 	if (code->symbol) {
 		ret->has_symbol = true;
 		ret->symbol = code->symbol;
@@ -323,6 +326,8 @@ int location_find_python(struct location_table *table, const struct py_frame *fr
 				   .address = (uint32_t)frame->value};
 	struct location location = {.kind = LOCATION_PYTHON,
 				    .position = LINE_POSITION_NONE,
+				    .code_id = frame->code_id,
+				    .first_line = LINE_NONE,
 				    .symbol = UNKNOWN_NAME,
 				    .dso = UNKNOWN_NAME};
 	int error;

@@ -15,6 +15,7 @@
 #include "format/payload.h"
 #include "report/code_table.h"
 #include "report/kernel_symbols.h"
+#include "report/module.h"
 #include "report/unwind.h"
 
 enum location_kind {
@@ -48,7 +49,11 @@ struct location {
 	/* Into the symbol: bytes of machine code; Python: bytes of bytecode. 0 for kernel frames
 	 * without a symbol. */
 	uint64_t symbol_offset;
-	uint32_t frame_id; /* of the profile; ID_NONE until sample_frame_id() asks for it */
+	uint32_t code_id;      /* Python: of its code object */
+	int32_t first_line;    /* Python: of its function; LINE_NONE: not known */
+	struct module *module; /* native: the file of its symbol, if has_symbol */
+	uint64_t vaddr;	       /* native: where in that file */
+	uint32_t frame_id;     /* of the profile; ID_NONE until sample_frame_id() asks for it */
 	/* perf-script: the frame's line, with line_address in it; malloc'ed, NULL at first. */
 	char *line;
 	uint32_t line_nr;

@@ -19,6 +19,7 @@ enum {
 	OPTION_LINES,
 	OPTION_COLUMNS,
 	OPTION_SHOW_TASK,
+	OPTION_SOURCE_DIR,
 };
 
 #define TREE_PERCENT_LIMIT 0.5
@@ -330,6 +331,67 @@ int diff_options_parse(int argc, char **argv, struct report_options *ret)
 	ret->has_children = true; /* perf diff, too, compares the functions themselves */
 	ret->output.sort[0] = SORT_SYMBOL;
 	ret->output.sort_nr = 1;
+	argp_err_exit_status = EXIT_STATUS_USAGE;
+	argv[0] = name;
+	return argp_parse(&parser, argc, argv, 0, NULL, ret) ? -EINVAL : 0;
+}
+
+/* ---- pyrec annotate ---- */
+
+static const struct argp_option annotate_option_table[] = {
+    {"source-dir", OPTION_SOURCE_DIR, "DIR", 0,
+     "Look for source files below DIR first, by ever less of their paths", 0},
+    {"children", OPTION_CHILDREN, NULL, 0,
+     "Count what lines call too (default where the recording has stacks)", 0},
+    {"no-children", OPTION_NO_CHILDREN, NULL, 0, "Count the innermost function only", 0},
+    {"percent-limit", OPTION_PERCENT_LIMIT, "N", 0,
+     "Leave out functions below N percent of all, lines and instructions below N percent of their "
+     "function",
+     0},
+    {0},
+};
+
+static error_t parse_annotate_option(int key, char *argument, struct argp_state *state)
+{
+	struct report_options *options = state->input;
+
+	switch (key) {
+	case OPTION_CHILDREN:
+	case OPTION_NO_CHILDREN:
+	case OPTION_PERCENT_LIMIT:
+	case ARGP_KEY_INIT:
+		return parse_report_option(key, argument, state);
+	case OPTION_SOURCE_DIR:
+		options->source_dir = argument;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (options->annotated_symbol)
+			return ARGP_ERR_UNKNOWN; /* an input */
+		options->annotated_symbol = argument;
+		return 0;
+	case ARGP_KEY_SUCCESS:
+		if (!options->annotated_symbol)
+			argp_error(state, "which function is to be shown?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int annotate_options_parse(int argc, char **argv, struct report_options *ret)
+{
+	static const struct argp parser = {
+	    .options = annotate_option_table,
+	    .parser = parse_annotate_option,
+	    .args_doc = "SYMBOL [FILE…]",
+	    .children = input_option_children,
+	    .doc = "Show which lines of a function the time went to.\v"
+		   "SYMBOL may hold * and ?; of several functions the heaviest comes first. Shares "
+		   "are of the function's samples, and of all.",
+	};
+	char name[] = "pyrec annotate";
+
+	report_options_init(ret, &output_text);
 	argp_err_exit_status = EXIT_STATUS_USAGE;
 	argv[0] = name;
 	return argp_parse(&parser, argc, argv, 0, NULL, ret) ? -EINVAL : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The command lines of pyrec report and pyrec script. */
+/* The command lines of the commands that show samples. */
 #ifndef PYREC_REPORT_OPTIONS_H
 #define PYREC_REPORT_OPTIONS_H
 
@@ -21,6 +21,9 @@ struct report_options {
 	const struct output_ops *form;
 	bool has_children; /* --children or --no-children was given */
 	bool no_pager;
+	/* pyrec annotate */
+	const char *annotated_symbol;
+	const char *source_dir; /* NULL: none */
 };
 
 /**
@@ -31,6 +34,8 @@ must_check int report_options_parse(int argc, char **argv, struct report_options
 must_check int script_options_parse(int argc, char **argv, struct report_options *ret);
 /** Of exactly two inputs, the older one first. */
 must_check int diff_options_parse(int argc, char **argv, struct report_options *ret);
+/** Of a function, then any inputs. */
+must_check int annotate_options_parse(int argc, char **argv, struct report_options *ret);
 void report_options_deinit(struct report_options *options);
 
 #endif

@@ -117,6 +117,8 @@ int present_status(const struct sessions *sessions, const struct input_names *in
 		present_log_session(&sessions->items[i], inputs->items[i], error);
 		if (sessions->items[i].error.code)
 			status = EXIT_FAILURE;
+		if (!error && sessions->items[i].options->with_stats)
+			stage_times_print(&sessions->items[i].times);
 	}
 	return status;
 }
@@ -127,13 +129,9 @@ int present_recordings(struct report_options *options)
 	int status = EXIT_FAILURE;
 
 	if (sessions_open(&sessions, &options->session, &options->inputs) == 0) {
-		int error;
-
 		present_set_defaults(options, &sessions.items[0]);
-		error = present_sessions(&sessions, options);
-		for (size_t i = 0; i < sessions.nr && !error && options->session.with_stats; i++)
-			stage_times_print(&sessions.items[i].times);
-		status = present_status(&sessions, &options->inputs, error);
+		status = present_status(&sessions, &options->inputs,
+					present_sessions(&sessions, options));
 	}
 	sessions_close(&sessions);
 	return status;

@@ -28,7 +28,7 @@ void sessions_close(struct sessions *sessions);
 void present_set_defaults(struct report_options *options, const struct session *session);
 /** Finish @out and tell on stderr what failed. Return: 0 or -errno. */
 must_check int present_finish(struct out_stream *out);
-/** The exit status, after telling on stderr what is wrong with each recording. */
+/** The exit status, after telling on stderr what is wrong with each recording, and with_stats. */
 int present_status(const struct sessions *sessions, const struct input_names *inputs, int error);
 /** Tell on stderr what is wrong with one. */
 void present_log_session(const struct session *session, const char *input, int error);

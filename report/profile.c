@@ -27,6 +27,15 @@ void profile_weight_add(struct profile_weight *to, struct profile_weight weight)
 	to->period = add_saturated(to->period, weight.period);
 }
 
+double profile_weight_percent(const struct profile_weight *weight, const struct profile_weight *all)
+{
+	if (all->period)
+		return 100.0 * (double)weight->period / (double)all->period;
+	if (all->samples_nr)
+		return 100.0 * (double)weight->samples_nr / (double)all->samples_nr;
+	return 0;
+}
+
 static int profile_child(struct profile *profile, uint32_t parent, uint32_t frame, uint32_t *ret)
 {
 	uint32_t hash = (uint32_t)hash_mix64(((uint64_t)parent << 32) | frame);

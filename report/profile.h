@@ -47,6 +47,9 @@ must_check int profile_add(struct profile *profile, uint32_t group, const uint32
 			   size_t nr, struct profile_weight weight);
 
 void profile_weight_add(struct profile_weight *to, struct profile_weight weight);
+/** Share of @all in percent, by period, or by samples where the event has no periods. */
+double profile_weight_percent(const struct profile_weight *weight,
+			      const struct profile_weight *all);
 
 /** Weight of each node with all below it, by node id; the caller frees it. NULL: -ENOMEM. */
 struct profile_weight *profile_totals(const struct profile *profile);

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PYREC = os.environ.get("PYREC", os.path.join(ROOT, "pyrec"))
 DOCUMENTATION = os.path.join(ROOT, "Documentation")
-COMMANDS = ["record", "report", "script", "diff", "info", "dump"]
+COMMANDS = ["record", "report", "script", "diff", "annotate", "info", "dump"]
 
 
 def source(*path):

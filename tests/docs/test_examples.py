@@ -116,6 +116,12 @@ STATUSES = {
         "129": "pyrec diff pyrec.data",
         "141": "(sleep 1; pyrec diff pyrec.data pyrec.data; echo $? >status) | true; exit $(cat status)",
     },
+    "annotate": {
+        "0": "pyrec annotate build_text",
+        "1": "pyrec annotate nothing",
+        "129": "pyrec annotate",
+        "141": "(sleep 1; pyrec annotate '*'; echo $? >status) | true; exit $(cat status)",
+    },
     "info": {"0": "pyrec info", "1": "pyrec info -i nothing", "129": "pyrec info x"},
     "dump": {"0": "pyrec dump", "1": "pyrec dump -i .", "129": "pyrec dump --colour"},
 }
