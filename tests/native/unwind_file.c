@@ -16,13 +16,13 @@
 #include "common/vec.h"
 #include "format/bundle.h"
 #include "format/reader.h"
+#include "report/intake.h"
 #include "report/module.h"
-#include "report/record_queue.h"
 #include "report/timeline.h"
 #include "report/unwind.h"
 #include "tests/native/libunwind_walk.h"
 
-enum { QUEUE_BYTES_MAX = 256 << 20, BENCH_RUNS = 5, LIBUNWIND_FRAMES_MAX = 8192 };
+enum { BENCH_RUNS = 5, LIBUNWIND_FRAMES_MAX = 8192 };
 
 #define FRAME_UNMAPPED (1U << 31) /* printed with the flags: pc is in no code */
 
@@ -42,7 +42,8 @@ struct tool {
 	struct bundle *bundle;
 	struct modules *modules;
 	struct timeline timeline;
-	struct record_queue queue;
+	struct intake intake;
+	uint32_t build_ids_nr; /* of the reader's, known to timeline */
 	struct unwinder *unwinder;
 	struct libunwind_stepper *stepper;
 	struct kept_samples kept; /* TASK_BENCH */
@@ -222,7 +223,7 @@ static int run_libunwind(struct tool *tool, const struct process *process, uint6
 	return 0;
 }
 
-static int take_record(struct tool *tool, const struct queued_record *item)
+static int take_record(struct tool *tool, const struct intake_item *item)
 {
 	uint32_t events_nr;
 	const struct perf_reader_event *events = perf_reader_events(tool->reader, &events_nr);
@@ -244,65 +245,42 @@ static int take_record(struct tool *tool, const struct queued_record *item)
 	return run_rows(tool, process, layout->sample_regs_user, &record.sample);
 }
 
-static int drain(struct tool *tool)
+/* In pipe format the build ids come with later records. */
+static int take_build_ids(struct tool *tool)
 {
-	struct queued_record item;
-	int error = 0;
+	uint32_t nr;
+	const struct perf_build_id *build_ids = perf_reader_build_ids(tool->reader, &nr);
+	int ret = timeline_add_build_ids(&tool->timeline, build_ids + tool->build_ids_nr,
+					 nr - tool->build_ids_nr);
 
-	while (!error && record_queue_pop(&tool->queue, &item)) {
-		error = take_record(tool, &item);
-		queued_record_release(&item);
-	}
-	return error;
+	tool->build_ids_nr = nr;
+	return ret;
 }
 
-static int push_record(struct tool *tool, const struct raw_record *raw)
+static int read_all(struct tool *tool)
 {
-	uint32_t events_nr;
-	const struct perf_reader_event *events = perf_reader_events(tool->reader, &events_nr);
-	struct queued_record item = {.file_offset = raw->file_offset};
-	struct record record;
+	struct intake_item item;
+	int ret = 0;
+	int step;
 
-	if (raw->header->type == PERF_RECORD_FINISHED_ROUND_TYPE) {
-		record_queue_end_round(&tool->queue);
-		return drain(tool);
+	while (ret == 0 && (step = intake_next(&tool->intake, &item)) > 0) {
+		ret = take_build_ids(tool);
+		if (ret == 0 && item.kind == INTAKE_RECORD)
+			ret = take_record(tool, &item);
+		intake_item_release(&item);
 	}
-	if (raw->header->type >= PERF_RECORD_HEADER_ATTR_TYPE || !raw->event)
-		return 0;
-	if (record_decode(raw->header, raw->header->size, &raw->event->layout, &record))
-		return -EBADMSG;
-	item.event = (uint32_t)(raw->event - events);
-	item.time_ns = record.type == PERF_RECORD_SAMPLE ? record.sample.time_ns
-							 : record.id.time_ns;
-	return record_queue_push(&tool->queue, &item, raw->header);
-}
-
-static int read_all(struct tool *tool, struct read_error *read_error)
-{
-	struct raw_record raw;
-	int ret;
-
-	while ((ret = perf_reader_next(tool->reader, &raw, read_error)) == 1) {
-		int error = push_record(tool, &raw);
-
-		if (error)
-			return error;
-	}
-	if (ret < 0) {
-		fprintf(stderr, "%s\n", read_error->what);
-		return ret;
-	}
-	record_queue_end(&tool->queue);
-	return drain(tool);
+	if (ret == 0)
+		ret = step;
+	if (ret == 0 && tool->intake.error.code)
+		ret = tool->intake.error.code;
+	return ret;
 }
 
 static int tool_open(struct tool *tool, const char *path, struct read_error *read_error)
 {
 	struct modules_options options = {.use_local_files = true};
-	const struct perf_build_id *build_ids;
 	const uint8_t *bytes;
 	uint64_t bytes_nr;
-	uint32_t nr;
 	int error = perf_reader_open(path, &tool->reader, read_error);
 
 	if (error)
@@ -320,9 +298,8 @@ static int tool_open(struct tool *tool, const char *path, struct read_error *rea
 	if (error)
 		return error;
 	timeline_init(&tool->timeline, tool->modules);
-	record_queue_init(&tool->queue, QUEUE_BYTES_MAX);
-	build_ids = perf_reader_build_ids(tool->reader, &nr);
-	return timeline_add_build_ids(&tool->timeline, build_ids, nr);
+	intake_init(&tool->intake, tool->reader, false);
+	return 0;
 }
 
 static void tool_close(struct tool *tool)
@@ -330,7 +307,7 @@ static void tool_close(struct tool *tool)
 	for (size_t i = 0; i < tool->kept.nr; i++)
 		free(tool->kept.items[i].record);
 	kept_samples_deinit(&tool->kept);
-	record_queue_deinit(&tool->queue);
+	intake_deinit(&tool->intake);
 	timeline_deinit(&tool->timeline);
 	libunwind_stepper_destroy(tool->stepper);
 	unwinder_destroy(tool->unwinder);
@@ -354,7 +331,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s: %s: %s\n", argv[argc - 1], read_error.what, strerror(-error));
 		return 1;
 	}
-	error = read_all(&tool, &read_error);
+	error = read_all(&tool);
 	if (!error && tool.task == TASK_BENCH)
 		error = run_bench(&tool);
 	if (error)
