@@ -16,6 +16,8 @@ Explained (Documentation/unwinding.adoc says why):
               are mapped again; libunwind agrees with pyrec
   personality perf needs the pointer to a personality routine, which is in a data mapping that the
               recording leaves out, and stops there; libunwind agrees with pyrec
+  untold      perf takes the unwind table itself from such a mapping, of which the recording tells
+              only later; libunwind agrees with pyrec
   unmapped    one address in no mapping, of a process in the middle of its exec
 Not explained:
   lost        the other one has no user frame at all
@@ -32,11 +34,13 @@ GUESSED, SIGNAL, INTERRUPTED = 1, 2, 4
 KERNEL = 1 << 63
 EXEC = re.compile(r"PERF_RECORD_COMM exec: .*:\d+/(\d+)")
 UNMAPPED = 1 << 31  # of the tool alone
-HEADER = re.compile(r"^\s*(\d+)\s+(\d+)\.(\d{9}):")
+HEADER = re.compile(r"^\s*(\d+)/(\d+)\s+(\d+)\.(\d{9}):")
+FRAME = re.compile(r"^\s*([0-9a-f]+) (.*) \((.*)\)$")
+MAPPING = re.compile(r"(\d+)\.(\d{9}): PERF_RECORD_MMAP2 (\d+)/\d+: .*\]: r--\S (.*)$")
 
 
 EXPLAINED = ("equal", "popped", "edge", "sigreturn", "guessed", "exec", "personality",
-             "unmapped")
+             "untold", "unmapped")
 END_NO_CFI = 2
 
 
@@ -49,6 +53,8 @@ class Stack:
         self.flags = []
         self.cfas = []
         self.personalities = []
+        self.pid = 0
+        self.last_file = ""  # of the frame nearest to the root
 
     def addresses(self):
         return [address for address, _ in self.frames]
@@ -105,18 +111,19 @@ def read_perf(path):
     stacks = {}
     stack = None
     command = ["perf", "script", "--no-inline", "--max-stack", "9000", "--ns", "-F",
-               "tid,time,ip,sym", "-i", path]
+               "pid,tid,time,ip,sym,dso", "-i", path]
     for line in run_lines(command):
         header = HEADER.match(line)
         if header:
-            tid, seconds, nanoseconds = map(int, header.groups())
+            pid, tid, seconds, nanoseconds = map(int, header.groups())
             stack = Stack()
+            stack.pid = pid
             stacks.setdefault((tid, seconds * 10**9 + nanoseconds), stack)
         elif line.strip():
-            words = line.split(None, 1)
-            address = int(words[0], 16)
-            if address < KERNEL:
-                stack.frames.append((address, words[1].strip() if len(words) > 1 else ""))
+            address, name, file = FRAME.match(line).groups()
+            if int(address, 16) < KERNEL:
+                stack.frames.append((int(address, 16), name))
+                stack.last_file = file
     return stacks
 
 
@@ -127,7 +134,19 @@ def read_execed(path):
     return {int(match.group(1)) for match in found if match}
 
 
-def cause_of(ours, theirs, libunwind, has_execed=False):
+def read_data_mappings(path):
+    """{(pid, file): when its first mapping without code was told of}"""
+    command = ["perf", "script", "--ns", "--show-mmap-events", "-F", "comm,tid,time,event", "-i", path]
+    told = {}
+    for line in run_lines(command):
+        match = MAPPING.search(line)
+        if match:
+            time_ns = int(match.group(1)) * 10**9 + int(match.group(2))
+            told.setdefault((int(match.group(3)), match.group(4)), time_ns)
+    return told
+
+
+def cause_of(ours, theirs, libunwind, has_execed=False, is_untold=False):
     """Why @theirs is not @ours; @libunwind: the same sample by libunwind."""
     mine = ours.addresses()
     other = theirs.addresses()
@@ -152,6 +171,8 @@ def cause_of(ours, theirs, libunwind, has_execed=False):
             return "exec"
         if equal_nr == len(other) and other and libunwind.personalities[equal_nr - 1]:
             return "personality"
+        if equal_nr == len(other) and is_untold:
+            return "untold"
     return "other" if other else "lost"
 
 
@@ -188,11 +209,34 @@ def show(path, kind, key, ours, theirs):
         print(f"   {mark} {mine[0]:16x} {mine[1][:34]:34} {other[0]:16x} {other[1]}")
 
 
-def compare(path, kind, rows, others, libunwind, execed, arguments):
+class Comparison:
+    """The samples of one file, unwound by each."""
+
+    def __init__(self, tool, path):
+        self.path = path
+        self.rows = read_rows(tool, path)
+        self.libunwind = read_libunwind(tool, path, self.rows)
+        self.perf = read_perf(path)
+        self.execed = read_execed(path)
+        self.data_mappings = read_data_mappings(path)
+
+    def others(self):
+        return {"libunwind": self.libunwind, "perf": self.perf}
+
+    def causes(self, kind):
+        """(cause, key, our stack, theirs) of each sample; kind: libunwind or perf."""
+        others = self.others()[kind]
+        for key, ours in self.rows.items():
+            theirs = others.get(key, Stack())
+            told_ns = self.data_mappings.get((theirs.pid, theirs.last_file), sys.maxsize)
+            cause = cause_of(ours, theirs, self.libunwind[key], key[0] in self.execed, told_ns > key[1])
+            yield cause, key, ours, theirs
+
+
+def compare(comparison, kind, arguments):
+    path = comparison.path
     counts = collections.Counter()
-    for key, ours in rows.items():
-        theirs = others.get(key, Stack())
-        cause = cause_of(ours, theirs, libunwind[key], key[0] in execed)
+    for cause, key, ours, theirs in comparison.causes(kind):
         counts[cause] += 1
         if cause != "equal" and counts[cause] <= arguments.show:
             show(path, f"{kind}: {cause}", key, ours, theirs)
@@ -215,15 +259,11 @@ def main():
     arguments = parser.parse_args()
     failed = False
     for path in arguments.files:
-        rows = read_rows(arguments.tool, path)
-        perf = read_perf(path)
-        execed = read_execed(path)
-        libunwind = read_libunwind(arguments.tool, path, rows)
-        for kind, others in (("libunwind", libunwind), ("perf", perf)):
-            explained = compare(path, kind, rows, others, libunwind, execed, arguments)
-            failed |= explained < arguments.minimum
+        comparison = Comparison(arguments.tool, path)
+        for kind in comparison.others():
+            failed |= compare(comparison, kind, arguments) < arguments.minimum
         if arguments.names:
-            counts, pairs = compare_names(rows, perf)
+            counts, pairs = compare_names(comparison.rows, comparison.perf)
             print(f"{os.path.basename(path):20} names      {counts[True]} of {counts.total()} equal")
             for (mine, other), nr in pairs.most_common(arguments.show * 5):
                 print(f"    {nr:6} {mine} / {other}")
