@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "common/escape.h"
 #include "common/hash.h"
@@ -44,6 +45,7 @@ struct module {
 struct modules {
 	struct bundle *bundle;
 	bool use_local_files;
+	bool is_same_kernel;
 	char *symfs;
 	struct debuginfod *debuginfod; /* NULL: not to be asked */
 	struct module *by_key;
@@ -78,12 +80,15 @@ void modules_destroy(struct modules *modules)
 int modules_create(const struct modules_options *options, struct modules **ret)
 {
 	struct modules *modules = calloc(1, sizeof(*modules));
+	struct utsname here;
 	int error = 0;
 
 	if (!modules)
 		return -ENOMEM;
 	modules->bundle = options->bundle;
 	modules->use_local_files = options->use_local_files;
+	modules->is_same_kernel = options->os_release && uname(&here) == 0 &&
+				  strcmp(here.release, options->os_release) == 0;
 	if (options->symfs) {
 		modules->symfs = strdup(options->symfs);
 		error = modules->symfs ? 0 : -ENOMEM;
@@ -200,6 +205,7 @@ static struct module_file *module_file(struct module *module)
 					    .build_id = module->build_id,
 					    .build_id_nr = module->build_id_nr,
 					    .identity = &module->identity,
+					    .is_same_kernel = modules->is_same_kernel,
 					    .debuginfod = modules->debuginfod};
 
 	if (module->is_file_opened)

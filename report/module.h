@@ -20,10 +20,11 @@ struct modules;
 struct module;
 
 struct modules_options {
-	struct bundle *bundle; /* NULL: none; borrowed */
-	bool use_local_files;  /* look at the mapped path on this machine, build id checked */
-	const char *symfs;     /* root for local files; NULL: "/" */
-	bool use_debuginfod;   /* with local files only */
+	struct bundle *bundle;	/* NULL: none; borrowed */
+	bool use_local_files;	/* look at the mapped path on this machine, build id checked */
+	const char *symfs;	/* root for local files; NULL: "/" */
+	bool use_debuginfod;	/* with local files only */
+	const char *os_release; /* of the recording's kernel; NULL: not known */
 };
 
 must_check int modules_create(const struct modules_options *options, struct modules **ret);

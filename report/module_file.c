@@ -28,7 +28,8 @@ static int open_elf(const struct module_file_key *key, struct elf_file **ret)
 	int error;
 
 	if (strcmp(key->path, "[vdso]") == 0)
-		return key->root ? -ENOENT : vdso_open(ret);
+		return key->root || !(key->build_id_nr || key->is_same_kernel) ? -ENOENT
+									       : vdso_open(ret);
 	if (key->path[0] != '/')
 		return -ENOENT;
 	error = regular_file_open(key->root, key->path, &fd);

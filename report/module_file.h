@@ -19,7 +19,8 @@ struct module_file;
 /* Which file is wanted. */
 struct module_file_key {
 	const char *root; /* where paths begin; NULL: "/" */
-	const char *path; /* "[vdso]" is this process's own */
+	const char *path; /* "[vdso]" is this process's own, without a build id if is_same_kernel */
+	bool is_same_kernel;
 	const uint8_t *build_id;
 	uint8_t build_id_nr;
 	const struct file_identity *identity; /* counts without a build id and a root */

@@ -64,6 +64,7 @@ int session_open(struct session *session, const struct session_options *options,
 		return ret;
 	ret = session_open_bundle(session);
 	modules.bundle = session->bundle;
+	modules.os_release = perf_reader_facts(session->reader)->os_release;
 	if (ret == 0)
 		ret = modules_create(&modules, &session->modules);
 	if (ret)

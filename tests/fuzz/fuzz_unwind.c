@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "common/bytes.h"
 #include "report/module.h"
@@ -51,11 +52,13 @@ static void place_add(struct place *place, const char *line)
 
 static void place_init(struct place *place)
 {
-	static const struct modules_options options = {.use_local_files = true};
+	struct utsname here;
+	const struct modules_options options = {.use_local_files = true,
+						.os_release = here.release};
 	FILE *maps = fopen("/proc/self/maps", "re");
 	char line[1024];
 
-	check(maps && modules_create(&options, &place->modules) == 0 &&
+	check(maps && uname(&here) == 0 && modules_create(&options, &place->modules) == 0 &&
 	      unwinder_create(&place->unwinder) == 0);
 	while (fgets(line, sizeof(line), maps))
 		place_add(place, line);

@@ -289,6 +289,7 @@ static int tool_open(struct tool *tool, const char *path, struct read_error *rea
 	if (bytes)
 		error = bundle_open(bytes, bytes_nr, &tool->bundle);
 	options.bundle = tool->bundle;
+	options.os_release = perf_reader_facts(tool->reader)->os_release;
 	if (!error)
 		error = modules_create(&options, &tool->modules);
 	if (!error)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 
 #include "common/elf_file.h"
 #include "report/cfi_table.h"
@@ -20,9 +21,14 @@
 
 static struct modules *modules_make(struct bundle *bundle, bool use_local_files, const char *symfs)
 {
-	const struct modules_options options = {bundle, use_local_files, symfs};
+	struct utsname here;
+	const struct modules_options options = {.bundle = bundle,
+						.use_local_files = use_local_files,
+						.symfs = symfs,
+						.os_release = here.release};
 	struct modules *modules = NULL;
 
+	assert_int_equal(uname(&here), 0);
 	assert_int_equal(modules_create(&options, &modules), 0);
 	return modules;
 }
@@ -152,6 +158,17 @@ static void test_bundled_vdso(void **state)
 	modules_destroy(modules);
 	bundle_close(bundle);
 	strbuf_deinit(&bytes);
+}
+
+static void test_vdso_of_another_kernel(void **state)
+{
+	const struct modules_options options = {.use_local_files = true, .os_release = "5.10.0-1"};
+	struct modules *modules;
+
+	(void)state;
+	assert_int_equal(modules_create(&options, &modules), 0);
+	assert_null(module_contents(modules_get(modules, NULL, 0, "[vdso]")));
+	modules_destroy(modules);
 }
 
 struct name_check {
@@ -295,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(test_local_file_by_identity),
 	    cmocka_unit_test(test_bundled_vdso),
 	    cmocka_unit_test(test_own_vdso),
+	    cmocka_unit_test(test_vdso_of_another_kernel),
 	    cmocka_unit_test(test_paths_that_are_no_file),
 	};
 
