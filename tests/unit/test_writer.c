@@ -345,35 +345,79 @@ static void test_malformed_records(void **state)
 	perf_writer_destroy(writer);
 }
 
+enum { MUCH_NR = 40, MUCH_BYTES = 65528 };
+
 /* Random bytes do not compress: the output must be cut into records of at most 65,528 bytes. */
+static void much_write(struct strbuf *records, bool compress)
+{
+	struct perf_writer *writer = writer_create(compress);
+	uint32_t random = 1;
+
+	assert_non_null(writer);
+	for (int i = 0; i < MUCH_NR; i++) {
+		strbuf_append_u32(records, 65);
+		strbuf_append_u32(records, UINT32_C(MUCH_BYTES) << 16);
+		for (int k = 0; k < (MUCH_BYTES - 8) / 4; k++) {
+			random = random * 1664525 + 1013904223;
+			strbuf_append_u32(records, random);
+		}
+	}
+	assert_int_equal(perf_writer_append(writer, records->bytes, records->nr), 0);
+	assert_int_equal(perf_writer_finish(writer, NULL), 0);
+	perf_writer_destroy(writer);
+}
+
 static void test_much_at_once(void **state)
 {
-	struct perf_writer *writer = writer_create(true);
 	auto_strbuf struct strbuf records = {0};
 	struct perf_reader *reader;
 	struct raw_record raw;
 	struct read_error error;
-	uint32_t random = 1;
 	int nr = 0;
 
 	(void)state;
-	assert_non_null(writer);
-	for (int i = 0; i < 40; i++) {
-		strbuf_append_u32(&records, 65);
-		strbuf_append_u32(&records, UINT32_C(65528) << 16);
-		for (int k = 0; k < (65528 - 8) / 4; k++) {
-			random = random * 1664525 + 1013904223;
-			strbuf_append_u32(&records, random);
-		}
-	}
-	assert_int_equal(perf_writer_append(writer, records.bytes, records.nr), 0);
-	assert_int_equal(perf_writer_finish(writer, NULL), 0);
-	perf_writer_destroy(writer);
+	much_write(&records, true);
 	assert_int_equal(perf_reader_open(path, &reader, &error), 0);
 	while (perf_reader_next(reader, &raw, &error) > 0)
-		assert_memory_equal(raw.header, records.bytes + 65528 * (size_t)nr++, 65528);
-	assert_int_equal(nr, 40);
+		assert_memory_equal(raw.header, records.bytes + MUCH_BYTES * (size_t)nr++,
+				    MUCH_BYTES);
+	assert_int_equal(nr, MUCH_NR);
 	perf_reader_close(reader);
+}
+
+/* Records whose block is held stay as they are while the reader goes on; the others' memory is used
+ * again. */
+static void check_held(bool compress)
+{
+	auto_strbuf struct strbuf records = {0};
+	struct raw_record held[MUCH_NR / 8];
+	struct perf_reader *reader;
+	struct raw_record raw;
+	struct read_error error;
+	int nr = 0;
+
+	much_write(&records, compress);
+	assert_int_equal(perf_reader_open(path, &reader, &error), 0);
+	for (; perf_reader_next(reader, &raw, &error) > 0; nr++) {
+		if (nr % 8)
+			continue;
+		held[nr / 8] = raw;
+		record_block_get(raw.block);
+	}
+	assert_int_equal(nr, MUCH_NR);
+	for (int i = 0; i < MUCH_NR / 8; i++) {
+		assert_memory_equal(held[i].header, records.bytes + MUCH_BYTES * (size_t)i * 8,
+				    MUCH_BYTES);
+		record_block_put(held[i].block);
+	}
+	perf_reader_close(reader);
+}
+
+static void test_held_records(void **state)
+{
+	(void)state;
+	check_held(true);
+	check_held(false);
 }
 
 static void test_no_such_folder(void **state)
@@ -406,6 +450,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_checkpoint_without_news, setup),
 	    cmocka_unit_test_setup(test_malformed_records, setup),
 	    cmocka_unit_test_setup(test_much_at_once, setup),
+	    cmocka_unit_test_setup(test_held_records, setup),
 	    cmocka_unit_test_setup(test_no_such_folder, setup),
 	};
 	const int fd = mkstemp(path);
