@@ -356,7 +356,7 @@ static void much_write(struct strbuf *records, bool compress)
 	assert_non_null(writer);
 	for (int i = 0; i < MUCH_NR; i++) {
 		strbuf_append_u32(records, 65);
-		strbuf_append_u32(records, UINT32_C(MUCH_BYTES) << 16);
+		strbuf_append_u32(records, (uint32_t)MUCH_BYTES << 16);
 		for (int k = 0; k < (MUCH_BYTES - 8) / 4; k++) {
 			random = random * 1664525 + 1013904223;
 			strbuf_append_u32(records, random);
