@@ -18,7 +18,7 @@ FILLERS = re.compile(
 )
 
 # Where a process starts, and glibc's names of where a thread does.
-ROOTS = ("_start", "clone", "clone3", "__clone3")
+ROOTS = ("_start", "clone", "__clone", "clone3", "__clone3")
 
 
 def is_filler(frame, program=""):

@@ -78,6 +78,11 @@ def code_name(code):
     return getattr(code, "co_qualname", code.co_name)
 
 
+def mangled(kind, name):
+    """Under which name a class has its private one."""
+    return "_" + kind.__name__.lstrip("_") + name
+
+
 def functions_of(code):
     """(class name or None, function) of each function of this code that is alive."""
     if sys.version_info >= (3,):
@@ -87,7 +92,7 @@ def functions_of(code):
     for kind in gc.get_objects():
         if not isinstance(kind, (type, types.ClassType)):
             continue
-        value = vars(kind).get(code.co_name)
+        value = vars(kind).get(code.co_name, vars(kind).get(mangled(kind, code.co_name)))
         for name in (None, "__func__", "fget", "fset", "fdel"):
             function = getattr(value, name, None) if name else value
             if getattr(function, "__code__", None) is code:

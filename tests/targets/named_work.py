@@ -35,7 +35,8 @@ def work_as(name, seconds):
     function = FunctionType(renamed(template.__code__, name), globals(), name)
     begin, cpu_begin = monotonic(), declared.cpu_seconds()
     function(begin + seconds * SECOND)
-    window = [in_ns(begin), in_ns(monotonic())]
+    end = monotonic()
+    window = [in_ns(begin), in_ns(end)]
     spent = declared.cpu_seconds() - cpu_begin
     declared.emit(worker=name, window=window, process_cpu_seconds=spent, **declared.identity())
 
