@@ -95,7 +95,7 @@ def check_event(path, event=None):
     """Return: (samples, those with the same frames)."""
     theirs = samples_of_perf(path, event)
     option = ["--event", event] if event else []
-    ours = parse_script(pyrec("script", "--show-eval", "-i", path, *option).stdout)
+    ours = parse_script(pyrec("script", "--show-eval", "--no-inline", "-i", path, *option).stdout)
     assert [(s.tid, s.time_ns) for s in ours] == [(s.tid, s.time_ns) for s in theirs]
     same_nr = 0
     for mine, other in zip(ours, theirs):

@@ -116,7 +116,7 @@ static struct elf_section text_of(const char *path)
 	return text;
 }
 
-/* What addr2line says but for discriminators. */
+/* What addr2line says but for discriminators; a file without a line is no answer. */
 static void print_theirs(const char *path, struct strbuf *out)
 {
 	char line[4096];
@@ -127,9 +127,12 @@ static void print_theirs(const char *path, struct strbuf *out)
 	assert_non_null(theirs);
 	while (fgets(line, sizeof(line), theirs)) {
 		char *extra = strstr(line, " (discriminator");
+		size_t nr = extra ? (size_t)(extra - line) : strcspn(line, "\n");
 
-		strbuf_append(out, line, extra ? (size_t)(extra - line) : strcspn(line, "\n"));
-		strbuf_append_char(out, '\n');
+		line[nr] = '\0';
+		if (nr > 2 && strcmp(line + nr - 2, ":?") == 0)
+			strcpy(line, "??:0");
+		strbuf_append_format(out, "%s\n", line);
 	}
 	assert_int_equal(pclose(theirs), 0);
 }
