@@ -70,17 +70,14 @@ static int remove_folder(void **state)
 	return run("cd / && rm -rf %s", folder);
 }
 
-static struct dwarf_lines *lines_open(const char *path, const char *alt_path)
+static struct dwarf_lines *lines_open(const char *path)
 {
 	struct dwarf_lines *lines = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int alt_fd = alt_path ? open(alt_path, O_RDONLY | O_CLOEXEC) : -1;
 
 	assert_true(fd >= 0);
-	assert_int_equal(dwarf_lines_open(fd, alt_fd, &lines), 0);
+	assert_int_equal(dwarf_lines_open(fd, -1, &lines), 0);
 	close(fd);
-	if (alt_fd >= 0)
-		close(alt_fd);
 	return lines;
 }
 
@@ -91,7 +88,7 @@ static void print_ours(struct dwarf_lines *lines, uint64_t vaddr, struct strbuf 
 	int nr = dwarf_lines_find(lines, vaddr, true, &frames);
 
 	assert_true(nr >= 0);
-	strbuf_append_format(out, "0x%016llx\n", (unsigned long long)vaddr);
+	strbuf_append_format(out, "0x%llx\n", (unsigned long long)vaddr);
 	for (int i = 0; i < nr; i++) {
 		const char *function = frames[i].function;
 
@@ -117,12 +114,12 @@ static struct elf_section text_of(const char *path)
 }
 
 /* What addr2line says but for discriminators; a file without a line is no answer. */
-static void print_theirs(const char *path, struct strbuf *out)
+static void print_theirs(const char *tool, const char *path, struct strbuf *out)
 {
 	char line[4096];
 	FILE *theirs;
 
-	snprintf(line, sizeof(line), "addr2line -a -f -i -e %s <addresses", path);
+	snprintf(line, sizeof(line), "%s -a -f -i -e %s <addresses", tool, path);
 	theirs = popen(line, "r");
 	assert_non_null(theirs);
 	while (fgets(line, sizeof(line), theirs)) {
@@ -130,9 +127,13 @@ static void print_theirs(const char *path, struct strbuf *out)
 		size_t nr = extra ? (size_t)(extra - line) : strcspn(line, "\n");
 
 		line[nr] = '\0';
-		if (nr > 2 && strcmp(line + nr - 2, ":?") == 0)
+		if (nr > 2 &&
+		    (strcmp(line + nr - 2, ":?") == 0 || strcmp(line + nr - 2, ":0") == 0))
 			strcpy(line, "??:0");
-		strbuf_append_format(out, "%s\n", line);
+		if (strncmp(line, "0x", 2) == 0)
+			strbuf_append_format(out, "0x%llx\n", strtoull(line, NULL, 16));
+		else
+			strbuf_append_format(out, "%s\n", line);
 	}
 	assert_int_equal(pclose(theirs), 0);
 }
@@ -165,9 +166,9 @@ static unsigned int count_differences(const char *ours, const char *theirs)
 	return nr;
 }
 
-static void compare_file(const char *path, const char *alt_path, uint64_t step)
+static void compare_file(const char *tool, const char *path, uint64_t step)
 {
-	struct dwarf_lines *lines = lines_open(path, alt_path);
+	struct dwarf_lines *lines = lines_open(path);
 	const struct elf_section text = text_of(path);
 	struct strbuf ours = {0};
 	struct strbuf theirs = {0};
@@ -185,7 +186,7 @@ static void compare_file(const char *path, const char *alt_path, uint64_t step)
 		print_ours(lines, text.vaddr + at, &ours);
 	}
 	assert_int_equal(fclose(addresses), 0);
-	print_theirs(path, &theirs);
+	print_theirs(tool, path, &theirs);
 	assert_int_equal(ours.error, 0);
 	assert_true(ours.nr > 100);
 	assert_int_equal(count_differences(strbuf_text(&ours), strbuf_text(&theirs)), 0);
@@ -199,21 +200,41 @@ static void test_versions(void **state)
 	(void)state;
 	for (int version = 2; version <= 5; version++) {
 		assert_int_equal(run("gcc -O2 -gdwarf-%d source.c -o program", version), 0);
-		compare_file("program", NULL, 1);
+		compare_file("addr2line", "program", 1);
 	}
+}
+
+/*
+ * clang writes no .debug_aranges, and its DWARF 5 has indexed addresses and range lists, of which
+ * binutils 2.40 misses some; of gcc -flto it misses file names. LLVM's own names cold parts by
+ * symbol.
+ */
+static void test_other_writers(void **state)
+{
+	(void)state;
+	for (int version = 4; version <= 5; version++) {
+		assert_int_equal(run("clang -O2 -gdwarf-%d source.c -o program", version), 0);
+		compare_file("llvm-addr2line", "program", 1);
+	}
+	assert_int_equal(
+	    run("gcc -O2 -g -flto -fno-reorder-blocks-and-partition source.c -o program"), 0);
+	compare_file("llvm-addr2line", "program", 1);
+	assert_int_equal(run("gcc -O3 -g -gz -ffunction-sections source.c -o program"), 0);
+	compare_file("addr2line", "program", 1);
 }
 
 static void test_own_program(void **state)
 {
 	(void)state;
 	assert_int_equal(run("cp /proc/%d/exe own", getpid()), 0);
-	compare_file("own", NULL, 101);
+	compare_file("addr2line", "own", 101);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_versions),
+	    cmocka_unit_test(test_other_writers),
 	    cmocka_unit_test(test_own_program),
 	};
 
