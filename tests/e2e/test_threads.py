@@ -9,9 +9,9 @@ WAITING_NR = 310
 COMPUTING_NR = 1 + 3 + 5  # main, workers, those that come and go
 
 
-def test_more_than_300_threads(any_python, workdir):
+def judge_threads(python, workdir, *arguments):
     path = f"{workdir}/threads.data"
-    target = run_target(any_python, "many_threads.py", 2, WAITING_NR)
+    target = run_target(python, "many_threads.py", *arguments)
     parts = documents(record_command(path, target, "-F", "499").stdout)
     assert len(parts) == COMPUTING_NR
     everything = script(path)
@@ -23,3 +23,11 @@ def test_more_than_300_threads(any_python, workdir):
         impossible = find_impossible(own, part["stacks"])
         assert not impossible, describe(impossible, own)
     assert losses(path) == {}
+
+
+def test_more_than_300_threads(any_python, workdir):
+    judge_threads(any_python, workdir, 2, WAITING_NR)
+
+
+def test_threads_that_switch_all_the_time(any_python, workdir):
+    judge_threads(any_python, workdir, 2, 4, 1e-6)

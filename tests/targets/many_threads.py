@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """More than 300 threads: most wait, some come and go, a few compute, the main thread too.
 
-  many_threads.py SECONDS [WAITING]
+  many_threads.py SECONDS [WAITING [SWITCH]]
 
-Each that computes declares its one stack. Those that wait are there before and after.
+SWITCH: seconds after which one that computes hands the GIL on (2.7: it does so after each instruction). Each that computes declares its one stack. Those that wait are there before and after.
 """
 
 import sys
@@ -15,6 +15,10 @@ from declared import SECOND, in_ns, monotonic
 WORKERS_NR = 3
 SECONDS = float(sys.argv[1])
 WAITING_NR = int(sys.argv[2]) if len(sys.argv) > 2 else 310
+if len(sys.argv) > 3 and hasattr(sys, "setswitchinterval"):
+    sys.setswitchinterval(float(sys.argv[3]))
+elif len(sys.argv) > 3:
+    sys.setcheckinterval(0)
 parts = []
 finished = threading.Event()
 
