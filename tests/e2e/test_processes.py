@@ -11,7 +11,7 @@ from pyrec_harness import script, within
 
 SECONDS = 0.05
 FREQUENCY = 997
-VERSIONS = ["3.8", "3.13", "3.6", "3.12", "3.10", "3.11"]
+VERSIONS = ["3.8", "3.13", "2.7", "3.6", "3.12", "3.10", "3.11"]
 
 
 def judge(path, told):
@@ -28,12 +28,22 @@ def judge(path, told):
     return failures
 
 
-@pytest.mark.parametrize("is_storm", [False, True], ids=["host", "namespace"])
-def test_processes(is_storm, workdir):
+# (version of the target, whether it is in a pid namespace of its own, ways that begin a process beside
+# exec and the storm: forked, daemon, subprocess, posix_spawn, multiprocessing).
+RUNS = {
+    "host": ("3.13", False, 3 + 1 + 1 + 1 + 3),
+    "namespace": ("3.13", True, 3 + 1 + 1 + 1 + 3),
+    "2.7": ("2.7", False, 3 + 1 + 1 + 1),
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_processes(name, workdir):
     need_root()
+    version, is_storm, ways_nr = RUNS[name]
     path = f"{workdir}/processes.data"
     pythons = [find_python(version) for version in VERSIONS]
-    target = run_target(pythons[1], "processes.py", SECONDS, *pythons)
+    target = run_target(find_python(version), "processes.py", SECONDS, *pythons)
     command = [PYREC, "record", "-F", FREQUENCY, "-o", path, "--", *target]
     if is_storm:
         unshare = need_program("unshare")
@@ -45,6 +55,6 @@ def test_processes(is_storm, workdir):
     assert len({work["pid"] for work in storm}) == (1 if is_storm else 0), "numbers used again"
     execs = [work for work in told if work["tag"].startswith("exec")]
     assert len(execs) == len(pythons) and len({work["pid"] for work in execs}) == 1
-    assert len(told) == len(storm) + len(execs) + len(pythons) + 7
+    assert len(told) == len(storm) + len(execs) + len(pythons) + ways_nr
     failures = judge(path, told)
     assert not failures, "\n".join(failures)

@@ -14,7 +14,7 @@ import sys
 import time
 
 import declared
-from declared import in_ns, monotonic
+from declared import cpu_seconds, in_ns, monotonic
 
 SOURCE = "def work_{tag}(hold, *arguments):\n    return hold(*arguments)\n"
 STORM_NR = 8
@@ -25,8 +25,8 @@ def hold(tag, seconds):
     stack = [declared.python_frame(frame, gap=True) for frame in frames]
     stack[-1]["lines"] = sorted(declared.marked_lines(hold.__code__))
     begin = monotonic()  # window begins
-    deadline = time.process_time() + seconds
-    while time.process_time() < deadline:
+    deadline = cpu_seconds() + seconds
+    while cpu_seconds() < deadline:
         value = 1
         for _ in range(64):
             value = value * 31 % 1000003
@@ -68,6 +68,25 @@ def run_storm(pythons, seconds):
             subprocess.check_call(command(pythons[index % len(pythons)], tag, seconds))
 
 
+def run_without_fork(pythons, seconds):
+    """With close_fds=False subprocess takes posix_spawn, from 3.8 on; else, from 3.10 on, vfork."""
+    subprocess.check_call(command(pythons[0], "subprocess", seconds), close_fds=False)
+    if hasattr(os, "posix_spawn"):
+        words = command(pythons[-1], "posix_spawn", seconds)
+        os.waitpid(os.posix_spawn(words[0], words, os.environ), 0)
+
+
+def run_multiprocessing(seconds):
+    contexts = {"fork": multiprocessing}  # all that 2.7 has
+    if hasattr(multiprocessing, "get_context"):
+        methods = ("fork", "spawn", "forkserver")
+        contexts = {method: multiprocessing.get_context(method) for method in methods}
+    for method, context in contexts.items():
+        child = context.Process(target=work, args=(method, seconds))
+        child.start()
+        child.join()
+
+
 def main(seconds, pythons):
     if os.getpid() < 300:  # in a namespace
         run_storm(pythons, seconds)
@@ -80,11 +99,8 @@ def main(seconds, pythons):
     subprocess.check_call(
         command(pythons[0], "exec_0", seconds), env=dict(os.environ, NEXT=chain)
     )
-    for method in ("fork", "spawn", "forkserver"):
-        context = multiprocessing.get_context(method)
-        child = context.Process(target=work, args=(method, seconds))
-        child.start()
-        child.join()
+    run_without_fork(pythons, seconds)
+    run_multiprocessing(seconds)
     time.sleep(seconds)  # the daemon is nobody's child
 
 
