@@ -3,7 +3,8 @@
 
   many_threads.py SECONDS [WAITING [SWITCH]]
 
-SWITCH: seconds after which one that computes hands the GIL on (2.7: it does so after each instruction). Each that computes declares its one stack. Those that wait are there before and after.
+SWITCH: seconds after which a thread hands the GIL on (2.7: after each instruction). Each thread that
+computes declares its one stack. Those that wait are there before and after.
 """
 
 import sys
