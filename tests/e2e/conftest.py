@@ -41,10 +41,3 @@ def python3(request):
 def work_python(request):
     """Of those before 3.11 one of each kind, for tests that take long."""
     return find_python(request.param)
-
-
-@pytest.fixture(params=["3.10"] + MINORS + ["system"])
-def traced_python(request):
-    """Versions whose sys.settrace tells each line that runs. Up to 3.9 a jump into the middle of a line
-    makes no event, so that the target cannot declare it; make check-pythons shows those."""
-    return find_python(request.param)

@@ -173,6 +173,22 @@ def nearest(sample, stacks, differences):
     return differences[max(range(len(stacks)), key=common)]
 
 
+def find_wrong_cut(samples, stack):
+    """(sample, why) of recursion deeper than the stack that is copied: the Python frames must be all
+    there, and the sample must say that the native ones are not."""
+    wrong = []
+    for sample in samples:
+        frames = [frame for frame in sample.frames if frame.kind == "p"]
+        others = [pair for pair in zip(frames, stack) if not is_declared(*pair)]
+        if len(frames) != len(stack):
+            wrong.append((sample, f"{len(frames)} Python frames of {len(stack)}"))
+        elif others:
+            wrong.append((sample, f"{others[0][0]} where {others[0][1]} is declared"))
+        elif not any("stack cut" in frame.name for frame in sample.frames):
+            wrong.append((sample, "it does not say that its native stack is cut"))
+    return wrong
+
+
 def describe(impossible, samples):
     """Text for an assertion: how many, and the first few whole."""
     lines = [f"{len(impossible)} of {len(samples)} samples are impossible stacks"]

@@ -23,15 +23,16 @@ def judge_deep(samples, stack):
         if not KEPT_MIN <= len(frames) < len(stack):
             failures.append(f"{len(frames)} of {len(stack)} frames are kept")
         elif not all(agreed):
-            failures.append(f"frame {agreed.index(False)} from the leaf is another one")
+            at = agreed.index(False)
+            failures.append(f"frame {at} from the leaf: {frames[at]} where {stack[-1 - at]} is declared")
         elif not any("truncated" in frame.name for frame in sample.frames):
             failures.append("it does not say that frames are missing")
     return failures
 
 
-def test_frames(python, workdir):
+def test_frames(python3, workdir):
     path = f"{workdir}/frames.data"
-    target = run_target(python, "frames.py", SECONDS, DEPTH)
+    target = run_target(python3, "frames.py", SECONDS, DEPTH)
     *shapes, deep = documents(record_command(path, target, "-F", FREQUENCY).stdout)
     everything = script(path)
     failures = []

@@ -2,7 +2,7 @@
 """Generators, callbacks through C, coroutines, exec, 4,000 frames deep: each sample of each shape is
 a stack that sys.settrace saw the same code have."""
 
-from declared_stacks import describe, find_impossible, is_flagged
+from declared_stacks import describe, find_impossible, find_wrong_cut, is_flagged
 from pyrec_harness import HEAP_FRAME_MINORS, documents, record_command, run_target, script, within
 
 SECONDS = 0.4
@@ -14,25 +14,19 @@ def is_heap_frame(python):
     return any(f"/{minor}." in python for minor in HEAP_FRAME_MINORS)
 
 
-def check_cut(samples):
-    """Up to 3.10 4,000 frames need more stack than is copied: the Python frames are all there, and the
-    sample says that the native ones are not."""
-    whole = [sample for sample in samples if len(sample.python_names()) < 4000]
-    unsaid = [s for s in samples if not any("stack cut" in f.name for f in s.frames)]
-    return [f"{len(group)} deep samples" for group in (whole, unsaid) if group or not samples]
-
-
-def test_every_shape(traced_python, workdir):
+def test_every_shape(any_python, workdir):
     path = f"{workdir}/shapes.data"
-    target = run_target(traced_python, "shapes.py", SECONDS)
+    target = run_target(any_python, "shapes.py", SECONDS)
     shapes = documents(record_command(path, target, "-F", "499").stdout)
     everything = [s for s in script(path) if s.tid == shapes[0]["tid"]]
     failures = []
     flagged_nr = 0
     for shape in shapes:
         all_samples = within(everything, *shape["window"])
-        if shape["shape"] == "deep_recursion" and is_heap_frame(traced_python):
-            failures += check_cut(all_samples)
+        if shape["shape"] == "deep_recursion" and is_heap_frame(any_python):
+            wrong = find_wrong_cut(all_samples, shape["stacks"][0])
+            failures += [describe(wrong, all_samples)] if wrong else []
+            failures += [] if all_samples else ["no deep sample"]
             continue
         samples = [sample for sample in all_samples if not is_flagged(sample)]
         flagged_nr += len(all_samples) - len(samples)

@@ -102,19 +102,6 @@ def is_cut(document):
     return document.get("shape") == "deep_recursion" and bool(has_cut)
 
 
-def find_wrong_deep(samples, stacks):
-    """Up to 3.10 the native stack of deep recursion is longer than what is copied: such samples
-    must have all Python frames and say that the native ones are cut."""
-    (stack,) = stacks
-    expected = [frame["python"] for frame in stack]
-    return [
-        (sample, f"{len(sample.python_names())} Python frames of {len(expected)}")
-        for sample in samples
-        if sample.python_names() != expected
-        or not any("stack cut" in frame.name for frame in sample.frames)
-    ]
-
-
 def judge_declared(documents, everything, tally):
     """Documents with stacks and their window; others tell what the interpreter lacks."""
     for document in documents:
@@ -124,7 +111,7 @@ def judge_declared(documents, everything, tally):
         if is_cut(document):
             tally.cut_nr += len(samples)
             tally.samples_nr += len(samples)
-            tally.impossible += find_wrong_deep(samples, document["stacks"])
+            tally.impossible += declared.find_wrong_cut(samples, *document["stacks"])
             continue
         whole = tally.take(samples)
         find = find_impossible_on_musl if tally.is_musl else declared.find_impossible
@@ -205,7 +192,7 @@ def find_obstacle(target, interpreter, modules):
         return f"no extension can be built: {modules['spinext']}"
     if target == "subinterpreters" and interpreter.version.startswith("2."):
         return "nothing of 2.7 runs a subinterpreter"
-    if target in ("shapes", "merge") and interpreter.version.startswith("2."):
+    if target == "merge" and interpreter.version.startswith("2."):
         return "the target is Python 3"
     return None
 

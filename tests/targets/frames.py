@@ -2,7 +2,7 @@
 """More shapes of Python calls (the first ones are in shapes.py), and code that runs inside of other
 code: signal handlers, finalizers, trace functions. Then recursion deeper than what is kept.
 
-For 3.11 and newer, which tell every line and qualified names.
+For Python 3: the language has no coroutines before.
 argv: seconds for each shape, depth of the recursion.
 """
 
@@ -97,14 +97,19 @@ async def right():
 
 
 async def gathered():
-    await asyncio.gather(left(), right())
+    TASKS.append(LOOP.create_task(left()))
+    TASKS.append(LOOP.create_task(right()))
+    await asyncio.gather(*TASKS[1:])
 
 
 LOOP = asyncio.new_event_loop()
+TASKS = []  # they die where no local variable of asyncio holds them
 
 
 def tasks():
-    LOOP.run_until_complete(gathered())
+    TASKS.append(LOOP.create_task(gathered()))
+    LOOP.run_until_complete(TASKS[0])
+    TASKS.clear()
 
 
 def nested_comprehensions():
@@ -189,9 +194,9 @@ class Dying:
 
 def finalizers():
     Dying()
-    thing = Dying()
-    reference = weakref.ref(thing, lambda _: burn(20))
-    del thing
+    things = [Dying()]  # up to 3.12 tracing keeps what a local variable holds alive
+    reference = weakref.ref(things[0], lambda _: burn(20))
+    things.pop()
     return reference
 
 
@@ -301,7 +306,7 @@ def inside_events(setter):
         (chains, _), (_, window) = [run_shape(*which) for which in shapes]
         at = [name for name, _, _ in max(chains, key=len)].index("repeat") + 1
         code = traced_work.__code__
-        lines = {line for _, _, line in declared.code_lines(code) if line}
+        lines = {line for _, _, line in declared.code_lines(code) if line} | {code.co_firstlineno}
         head = max(chains, key=len)[:at]
         inside = {(declared.code_name(code), code.co_filename, line) for line in lines}
         within = {chain[at:] for chain in chains if len(chain) > at}

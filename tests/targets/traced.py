@@ -3,9 +3,10 @@
 
 Before its window the same code runs a few times under sys.settrace: every chain of (function, file,
 line) seen there is declared possible. What tracing passes over is added: code that belongs to no
-line, and the making of generators.
+line, the making of generators and, up to 3.9, jumps into the middle of a line.
 """
 
+import dis
 import inspect
 import sys
 
@@ -36,6 +37,29 @@ def has_lineless_code(code):
     return any(line is None for _, _, line in declared.code_lines(code))
 
 
+JUMPS_ARE_TOLD = sys.version_info >= (3, 10)
+UNTOLD_LINES = {}
+
+
+def untold_lines(code):
+    """Lines that a jump enters in the middle: up to 3.9 that makes no event, so that a traced frame still
+    says the line before it."""
+    if JUMPS_ARE_TOLD:
+        return ()
+    if code not in UNTOLD_LINES:
+        starts = {start for start, _, _ in declared.code_lines(code)}
+        middles = [at for at in dis.findlabels(code.co_code) if at not in starts]
+        UNTOLD_LINES[code] = {declared.line_at(code, at) for at in middles}
+    return UNTOLD_LINES[code]
+
+
+def line_of(frame):
+    """The line that a frame further out waits at."""
+    if JUMPS_ARE_TOLD:
+        return frame.f_lineno
+    return declared.line_at(frame.f_code, frame.f_lasti)
+
+
 # Of what was traced: (name, file, line) -> declared.method_names() of all such code.
 METHODS = {}
 
@@ -48,14 +72,17 @@ class Tracer:
         self.generators = set()
 
     def __call__(self, frame, _event, _argument):
-        chain = []
-        at = frame
+        chain = [self.place(frame.f_code, frame.f_lineno)]
+        at = frame.f_back
         while at is not None:
-            chain.append(self.place(at.f_code, at.f_lineno))
+            chain.append(self.place(at.f_code, line_of(at)))
             at = at.f_back
         self.chains.add(tuple(chain[::-1]))
         if frame.f_lasti >= 0:
             chain[0] = self.place(frame.f_code, declared.line_at(frame.f_code, frame.f_lasti))
+            self.chains.add(tuple(chain[::-1]))
+        for line in untold_lines(frame.f_code):
+            chain[0] = self.place(frame.f_code, line)
             self.chains.add(tuple(chain[::-1]))
         if has_lineless_code(frame.f_code):
             chain[0] = self.place(frame.f_code, None)
