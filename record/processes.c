@@ -16,7 +16,7 @@ struct process {
 	uint32_t tgid;
 	bool is_python;
 	bool is_ending; /* its leader exited; swept when the last thread did */
-	bool is_fresh;	/* registered since the last processes_recheck() */
+	bool is_fresh;	/* not looked at again since it was registered */
 	bool is_nested; /* in a pid namespace below the recorder's */
 	uint64_t start_ticks;
 	uint64_t start_code;
@@ -319,6 +319,25 @@ int processes_scan(struct processes *processes)
 	return proc_numbers_visit("/proc", scan_visit, processes);
 }
 
+/*
+ * Is it what it was registered as? execve(2) maps the program before it tells where its image is,
+ * and may be preempted or wait for a disk in between: until it has told, the process stays fresh.
+ */
+static void process_recheck(struct processes *processes, struct process *process)
+{
+	struct proc_stat status;
+
+	if (proc_stat_read(process->tgid, &status) ||
+	    (status.start_stack == 0 && status.start_code != 1))
+		return;
+	process->is_fresh = false;
+	if (status.start_code == 1) /* the kernel does not tell us */
+		status.start_code = status.start_stack = 0;
+	if (status.start_code != process->start_code || status.start_stack != process->start_stack)
+		process_register(processes, process->tgid,
+				 output_now_ns(processes->options.output));
+}
+
 /* ---- Side-band ---- */
 
 /* A program imports asyncio when it likes. */
@@ -341,6 +360,10 @@ static int on_mmap(struct processes *processes, const struct record *record)
 	struct process *process = processes_find(processes, mmap->pid);
 	struct mapped_file *file;
 
+	if (process && process->is_fresh) { /* the loader is at work: execve(2) is over */
+		process_recheck(processes, process);
+		process = processes_find(processes, mmap->pid);
+	}
 	if (!process && !is_wanted(processes, mmap->pid))
 		return 0;
 	if (mapped_files_get_by_record(processes->options.files, mmap, &file))
@@ -502,18 +525,9 @@ void processes_recheck(struct processes *processes)
 {
 	struct process *process, *next;
 
-	HASH_ITER (hh, processes->by_tgid, process, next) {
-		struct proc_stat status;
-
-		if (!process->is_fresh)
-			continue;
-		process->is_fresh = false;
-		if (process_stat_read(process->tgid, &status) == 0 &&
-		    (status.start_code != process->start_code ||
-		     status.start_stack != process->start_stack))
-			process_register(processes, process->tgid,
-					 output_now_ns(processes->options.output));
-	}
+	HASH_ITER (hh, processes->by_tgid, process, next)
+		if (process->is_fresh)
+			process_recheck(processes, process);
 }
 
 void processes_sweep(struct processes *processes)
