@@ -21,7 +21,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I. -I$(O) -MMD -MP
 	$(if $(REPORT_ONLY),-DPYREC_REPORT_ONLY) $(WERROR)
 ALL_LDFLAGS = $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
-LIBS := -ldw -lelf -liberty -llzma -lzstd -lpthread -lm
+LIBS := -lcapstone -ldw -lelf -liberty -llzma -lzstd -lpthread -lm
 ifndef REPORT_ONLY
 LIBS += -lbpf
 endif
@@ -78,7 +78,7 @@ $(O)/bpf/pyrec_%.skel.h: $(O)/bpf/pyrec_%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name pyrec_$* >$@
 
-## report-only: build ./pyrec without libbpf, clang and bpftool: report, script, dump, info
+## report-only: build ./pyrec without libbpf, clang and bpftool: all commands but record
 .PHONY: report-only
 report-only:
 	$(Q)$(MAKE) --no-print-directory REPORT_ONLY=1 O=$(O)/report-only $(O)/report-only/pyrec
@@ -117,9 +117,9 @@ $(O)/tests/native/%: $(O)/tests/native/%.o $(O)/libpyrec.a
 $(O)/tests/native/compare_cfi: $(O)/tests/native/cfi_oracle.o
 $(O)/tests/native/unwind_file: $(O)/tests/native/libunwind_walk.o
 
-## native-tools: build what compares native stacks with perf, libunwind and libdw
+## native-tools: build what compares native stacks and code with perf, libunwind, libdw and objdump
 .PHONY: native-tools
-native-tools: $(addprefix $(O)/tests/native/,compare_cfi unwind_file unwind_target)
+native-tools: $(addprefix $(O)/tests/native/,compare_cfi disassemble unwind_file unwind_target)
 
 # libFuzzer comes with clang: the fuzzers and all they link are built apart, in $(O)/fuzz.
 $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(O)/libpyrec.a

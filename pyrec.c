@@ -29,7 +29,7 @@ static const struct command commands[] = {
     {"report", cmd_report, "show where the time of a recording went"},
     {"script", cmd_script, "print every sample in the form of perf script"},
     {"diff", cmd_diff, "show what grew and shrank from one recording to another"},
-    {"annotate", cmd_annotate, "show which lines of a function the time went to"},
+    {"annotate", cmd_annotate, "show which lines and instructions of a function the time went to"},
     {"info", cmd_info, "show a recording's header, counts and losses"},
     {"dump", cmd_dump, "print every record of a recording in readable form"},
     {NULL, NULL, NULL},

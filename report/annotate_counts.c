@@ -9,6 +9,8 @@
 /* A location's frame_id, where it is not a place. */
 enum { PLACE_OF_NO_INTEREST = ID_NONE - 1 };
 
+enum { INSTRUCTION_BYTES_MAX = 15 }; /* of x86 */
+
 int annotate_counts_init(struct annotate_counts *counts, const char *symbol,
 			 const struct output_options *options)
 {
@@ -22,6 +24,7 @@ void annotate_counts_deinit(struct annotate_counts *counts)
 	filter_deinit(&counts->names);
 	annotate_functions_deinit(&counts->functions);
 	annotate_places_deinit(&counts->places);
+	annotate_overlaps_deinit(&counts->overlaps);
 	intern_deinit(&counts->function_keys);
 	intern_deinit(&counts->place_keys);
 	strbuf_deinit(&counts->key);
@@ -34,7 +37,7 @@ static bool is_of_interest(const struct annotate_counts *counts, const struct lo
 {
 	const char *name = location->symbol;
 
-	return location->has_symbol && location->kind == LOCATION_PYTHON && !location->is_shim &&
+	return location->has_symbol && location->kind != LOCATION_NOTE && !location->is_shim &&
 	       (strcmp(counts->symbol, name) == 0 || filter_accepts(&counts->names, name)) &&
 	       filter_accepts(counts->more_names, name) &&
 	       filter_accepts_path(counts->dso, location->dso);
@@ -125,28 +128,79 @@ static void weight_add(struct annotate_weight *weight, uint64_t sample, struct p
 		profile_weight_add(&weight->self, by);
 }
 
+/* @place is a caller's, met for the first time in this sample, whose leaf is at @leaf. */
+static int overlap_add(struct annotate_counts *counts, const struct annotate_place *leaf,
+		       const struct annotate_place *place, struct profile_weight by)
+{
+	const struct annotate_overlap overlap = {.function = place->function,
+						 .begin = (uint64_t)leaf->at,
+						 .return_ = (uint64_t)place->at,
+						 .weight = by};
+
+	if (place->function != leaf->function || place->at <= leaf->at ||
+	    place->at - leaf->at >= INSTRUCTION_BYTES_MAX)
+		return 0;
+	for (size_t i = 0; i < counts->overlaps.nr; i++) {
+		struct annotate_overlap *known = &counts->overlaps.items[i];
+
+		if (known->function == overlap.function && known->begin == overlap.begin &&
+		    known->return_ == overlap.return_) {
+			profile_weight_add(&known->weight, by);
+			return 0;
+		}
+	}
+	return annotate_overlaps_append(&counts->overlaps, overlap);
+}
+
+/* Count one frame of the sample. @leaf: the innermost frame's place; ID_NONE: of no interest. */
+static int frame_add(struct annotate_counts *counts, uint32_t id, uint32_t leaf, bool is_leaf,
+		     struct profile_weight by)
+{
+	struct annotate_place *place = &counts->places.items[id];
+	const bool is_new = place->weight.last_sample != counts->samples_nr;
+	const struct annotate_function *function = &counts->functions.items[place->function];
+	int ret = 0;
+
+	if (is_new && leaf != ID_NONE && leaf != id && function->location->kind == LOCATION_NATIVE)
+		ret = overlap_add(counts, &counts->places.items[leaf], place, by);
+	weight_add(&place->weight, counts->samples_nr, by, is_leaf);
+	weight_add(&counts->functions.items[place->function].weight, counts->samples_nr, by,
+		   is_leaf);
+	return ret;
+}
+
+/* With --show-eval the loop that runs the innermost Python frames stands below them, and is what
+ * the processor executes. */
+static bool frame_is_leaf(const struct location *location, size_t index, bool only_python_before)
+{
+	return index == 0 || (only_python_before && location->role == ROLE_EVAL);
+}
+
 int annotate_counts_add(struct annotate_counts *counts, const struct location_table *locations,
 			const struct sample_info *sample)
 {
 	const struct profile_weight by = {.samples_nr = 1, .period = sample->period};
+	bool only_python_before = true;
+	uint32_t leaf = ID_NONE;
+	int ret = 0;
 
 	counts->samples_nr++;
 	profile_weight_add(&counts->all, by);
-	for (size_t i = 0; i < sample->frames_nr; i++) {
+	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++) {
 		struct location *location = location_get(locations, sample->frames[i].location);
-		int ret = location->frame_id == ID_NONE ? find_place(counts, location) : 0;
-		struct annotate_place *place;
 
-		if (ret)
-			return ret;
-		if (location->frame_id == PLACE_OF_NO_INTEREST)
+		const bool is_leaf = frame_is_leaf(location, i, only_python_before);
+
+		only_python_before &= location->kind == LOCATION_PYTHON;
+		if (location->frame_id == ID_NONE)
+			ret = find_place(counts, location);
+		if (ret || location->frame_id == PLACE_OF_NO_INTEREST)
 			continue;
-		place = &counts->places.items[location->frame_id];
-		weight_add(&place->weight, counts->samples_nr, by, i == 0);
-		weight_add(&counts->functions.items[place->function].weight, counts->samples_nr, by,
-			   i == 0);
+		if (is_leaf)
+			leaf = location->frame_id;
+		ret = frame_add(counts, location->frame_id, leaf, is_leaf, by);
 	}
-	return 0;
+	return ret;
 }
 
 int annotate_counts_find_ends(struct annotate_counts *counts,
@@ -196,6 +250,50 @@ void annotate_counts_sort(struct annotate_counts *counts)
 
 		if (function->places_nr++ == 0)
 			function->first_place = i;
+	}
+}
+
+/* The first place of @function at @at or behind it, as an index of all places. */
+static size_t first_place_from(const struct annotate_counts *counts,
+			       const struct annotate_function *function, uint64_t at)
+{
+	size_t low = function->first_place;
+	size_t high = low + function->places_nr;
+
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if ((uint64_t)counts->places.items[middle].at < at)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void annotate_counts_sum(const struct annotate_counts *counts, uint32_t function, uint64_t begin,
+			 uint64_t end, struct annotate_weight *ret)
+{
+	const struct annotate_function *of = &counts->functions.items[function];
+	const size_t places_end = of->first_place + of->places_nr;
+
+	*ret = (struct annotate_weight){0};
+	for (size_t i = first_place_from(counts, of, begin); i < places_end; i++) {
+		const struct annotate_place *place = &counts->places.items[i];
+
+		if ((uint64_t)place->at >= end)
+			break;
+		profile_weight_add(&ret->self, place->weight.self);
+		profile_weight_add(&ret->total, place->weight.total);
+	}
+	for (size_t i = 0; i < counts->overlaps.nr && ret->total.samples_nr; i++) {
+		const struct annotate_overlap *overlap = &counts->overlaps.items[i];
+
+		if (overlap->function != function || overlap->begin < begin ||
+		    overlap->return_ >= end)
+			continue;
+		ret->total.samples_nr -= overlap->weight.samples_nr;
+		ret->total.period -= overlap->weight.period;
 	}
 }
 

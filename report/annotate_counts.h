@@ -39,7 +39,19 @@ struct annotate_function {
 	uint32_t places_nr;
 };
 
+/*
+ * Samples that are at the begin of an instruction and also below it, returning to what comes after
+ * it: the places are two, the instruction is one.
+ */
+struct annotate_overlap {
+	uint32_t function;
+	uint64_t begin;	  /* the first place */
+	uint64_t return_; /* the second one, the last byte of a call */
+	struct profile_weight weight;
+};
+
 VEC_DEFINE(annotate_places, struct annotate_place)
+VEC_DEFINE(annotate_overlaps, struct annotate_overlap)
 VEC_DEFINE(annotate_functions, struct annotate_function)
 
 struct annotate_counts {
@@ -49,6 +61,7 @@ struct annotate_counts {
 	const struct filter *more_names; /* functions must be of these, too */
 	struct annotate_functions functions;
 	struct annotate_places places;
+	struct annotate_overlaps overlaps;
 	struct intern function_keys; /* ids: functions */
 	struct intern place_keys;    /* ids: places */
 	uint64_t samples_nr;
@@ -84,6 +97,10 @@ void annotate_counts_sort(struct annotate_counts *counts);
  */
 must_check int64_t annotate_counts_order(const struct annotate_counts *counts, bool children,
 					 double percent_limit, uint32_t **ret);
+
+/** The samples of all places of native @function from @begin up to @end, each once. */
+void annotate_counts_sum(const struct annotate_counts *counts, uint32_t function, uint64_t begin,
+			 uint64_t end, struct annotate_weight *ret);
 
 /** What is counted: with what it calls, or by itself. */
 static inline const struct profile_weight *annotate_weight_of(const struct annotate_weight *weight,

@@ -167,6 +167,7 @@ static int print_line(struct annotate_table *table, const struct source_text *te
 
 	if (!annotate_begin_row(table, weight))
 		return 0;
+	annotate_print_shares(table, weight);
 	if (line == LINE_NONE)
 		out_format(table->out, "%*s", LINE_WIDTH, "?");
 	else

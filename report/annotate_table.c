@@ -86,31 +86,29 @@ static bool is_below_limit(const struct annotate_table *table, const struct anno
 	       table->percent_limit;
 }
 
-void annotate_print_no_shares(const struct annotate_table *table)
-{
-	out_spaces(table->out, table->children ? 2 * SHARES_COLUMNS : SHARES_COLUMNS);
-	out_text(table->out, "  ");
-}
-
-bool annotate_begin_row(struct annotate_table *table, const struct annotate_weight *weight)
+void annotate_print_shares(const struct annotate_table *table, const struct annotate_weight *weight)
 {
 	static const struct annotate_weight none;
 
-	if (is_below_limit(table, weight)) {
-		table->has_gap = true;
-		return false;
-	}
-	if (table->has_gap && table->has_rows) {
-		annotate_print_no_shares(table);
-		out_format(table->out, "%*s\n", (int)table->place_width + 2, "…");
-	}
-	table->has_rows = true;
-	table->has_gap = false;
 	if (!weight)
 		weight = &none;
 	if (table->children)
 		print_share(table, &weight->total);
 	print_share(table, &weight->self);
 	out_text(table->out, "  ");
+}
+
+bool annotate_begin_row(struct annotate_table *table, const struct annotate_weight *weight)
+{
+	if (is_below_limit(table, weight)) {
+		table->has_gap = true;
+		return false;
+	}
+	if (table->has_gap && table->has_rows) {
+		annotate_print_shares(table, NULL);
+		out_format(table->out, "%*s\n", (int)table->place_width + 2, "…");
+	}
+	table->has_rows = true;
+	table->has_gap = false;
 	return true;
 }

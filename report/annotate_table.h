@@ -31,11 +31,12 @@ void annotate_print_function(const struct annotate_table *table);
 /** End the head and begin the table. */
 void annotate_print_titles(const struct annotate_table *table, const char *place, const char *text);
 /**
- * Print the shares of a row, up to the column of its place, unless it is below the limit. Return:
- * whether the caller is to print the rest. @weight: NULL: none.
+ * Whether a row is to be shown: it is not below the limit. Tells of the rows left out before it.
+ * @weight: NULL: none.
  */
 bool annotate_begin_row(struct annotate_table *table, const struct annotate_weight *weight);
-/** Blanks in place of the shares, for lines between rows. */
-void annotate_print_no_shares(const struct annotate_table *table);
+/** The shares of a row, up to the column of its place; NULL: blanks. */
+void annotate_print_shares(const struct annotate_table *table,
+			   const struct annotate_weight *weight);
 
 #endif

@@ -6,6 +6,7 @@
 #include "common/escape.h"
 #include "common/log.h"
 #include "report/annotate_counts.h"
+#include "report/annotate_native.h"
 #include "report/annotate_python.h"
 #include "report/options.h"
 #include "report/present.h"
@@ -67,6 +68,8 @@ static int annotate_function(struct annotate_table *table, const struct sessions
 					      .use_local_files = options->session.use_local_files,
 					      .symfs = options->session.symfs};
 
+	if (table->function->location->kind != LOCATION_PYTHON)
+		return annotate_native(table, &sources);
 	return annotate_python(table, &sources, recorded_ns(sessions));
 }
 

@@ -235,6 +235,17 @@ const uint8_t *module_code(struct module *module, uint64_t vaddr, size_t nr)
 	return module_file_code(module->file, vaddr, nr);
 }
 
+const uint8_t *module_local_code(struct module *module, uint64_t vaddr, size_t nr,
+				 uint16_t *machine)
+{
+	const struct module_file *file = module_file(module);
+	const uint8_t *code = file ? module_file_code(file, vaddr, nr) : NULL;
+
+	if (code)
+		*machine = module_file_machine(file);
+	return code;
+}
+
 static bool segment_has(const struct bundle_segment *segment, uint64_t file_offset, uint64_t slack)
 {
 	uint64_t start = segment->file_offset & ~slack;

@@ -76,6 +76,13 @@ const struct cfi_table *module_cfi(struct module *module);
 /** @nr bytes of its code; NULL when its contents came from a bundle, which has no code. */
 const uint8_t *module_code(struct module *module, uint64_t vaddr, size_t nr);
 
+/**
+ * The same from its file on this machine, wherever its contents came from; NULL without one.
+ * @machine: e_machine of it.
+ */
+const uint8_t *module_local_code(struct module *module, uint64_t vaddr, size_t nr,
+				 uint16_t *machine);
+
 /** Its sections as the bundle or the local file has them; NULL when neither does. */
 const struct bundle_module *module_contents(struct module *module);
 

@@ -49,7 +49,7 @@ static bool has_wanted_identity(const struct elf_file *elf, const struct module_
 				     memcmp(found_id, key->build_id, key->build_id_nr) == 0);
 }
 
-static int file_find_elf(struct module_file *file, const struct module_file_key *key)
+static int file_try_elf(struct module_file *file, const struct module_file_key *key)
 {
 	const int error = open_elf(key, &file->elf);
 
@@ -58,6 +58,24 @@ static int file_find_elf(struct module_file *file, const struct module_file_key 
 		file->elf = NULL;
 	}
 	return error == -ENOMEM ? error : 0;
+}
+
+/* Debug packages of Fedora have a link to the file itself beside the one to its debug file. */
+static int file_find_elf(struct module_file *file, const struct module_file_key *key)
+{
+	struct module_file_key beside = *key;
+	auto_strbuf struct strbuf path = {0};
+	int error = file_try_elf(file, key);
+
+	if (error || file->elf || key->build_id_nr < 2)
+		return error;
+	strbuf_append_format(&path, "/usr/lib/debug/.build-id/%02x/", key->build_id[0]);
+	for (uint8_t i = 1; i < key->build_id_nr; i++)
+		strbuf_append_format(&path, "%02x", key->build_id[i]);
+	if (path.error)
+		return path.error;
+	beside.path = strbuf_text(&path);
+	return file_try_elf(file, &beside);
 }
 
 static bool has_dwarf(const struct elf_file *elf)
@@ -224,4 +242,9 @@ int module_file_lines(struct module_file *file, struct dwarf_lines **ret)
 const uint8_t *module_file_code(const struct module_file *file, uint64_t vaddr, size_t nr)
 {
 	return file->elf ? elf_file_at(file->elf, vaddr, nr) : NULL;
+}
+
+uint16_t module_file_machine(const struct module_file *file)
+{
+	return elf_file_machine(file->elf);
 }

@@ -44,5 +44,7 @@ const struct bundle_module *module_file_symbols(struct module_file *file);
 must_check int module_file_lines(struct module_file *file, struct dwarf_lines **ret);
 /** @nr bytes at @vaddr, borrowed until close; NULL when not all are there. */
 const uint8_t *module_file_code(const struct module_file *file, uint64_t vaddr, size_t nr);
+/** e_machine of the file, which must be there. */
+uint16_t module_file_machine(const struct module_file *file);
 
 #endif

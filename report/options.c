@@ -372,6 +372,11 @@ static error_t parse_annotate_option(int key, char *argument, struct argp_state 
 	case ARGP_KEY_SUCCESS:
 		if (!options->annotated_symbol)
 			argp_error(state, "which function is to be shown?");
+		/* The loop can be shown only where it is no Python function's frame. */
+		if (strstr(options->annotated_symbol, "PyEval_EvalFrame"))
+			options->session.stack.show_eval = true;
+		/* Instructions are those of the function that they are part of. */
+		options->session.names.with_inlines = false;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -385,7 +390,7 @@ int annotate_options_parse(int argc, char **argv, struct report_options *ret)
 	    .parser = parse_annotate_option,
 	    .args_doc = "SYMBOL [FILE…]",
 	    .children = input_option_children,
-	    .doc = "Show which lines of a function the time went to.\v"
+	    .doc = "Show which lines and instructions of a function the time went to.\v"
 		   "SYMBOL may hold * and ?; of several functions the heaviest comes first. Shares "
 		   "are of the function's samples, and of all.",
 	};

@@ -23,10 +23,12 @@ struct fixture {
 
 static struct fixture *fixture_create(const char *symbol)
 {
+	const struct location_options names = {0};
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	assert_non_null(fixture);
-	assert_int_equal(location_table_init(&fixture->locations, NULL, &fixture->codes), 0);
+	assert_int_equal(location_table_init(&fixture->locations, &names, NULL, &fixture->codes),
+			 0);
 	fixture->options.dso = &fixture->dso;
 	fixture->options.symbol = &fixture->symbol;
 	assert_int_equal(annotate_counts_init(&fixture->counts, symbol, &fixture->options), 0);
