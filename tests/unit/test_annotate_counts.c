@@ -3,12 +3,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "report/annotate_counts.h"
+#include "report/module.h"
 
 enum { VERSION = 0x030c0000 };
 
@@ -193,12 +195,102 @@ static void test_order(void **state)
 	check_order("none", true, 0, 0, NULL);
 }
 
+/* ---- Machine code: of this very program ---- */
+
+static struct mapping own_mapping(struct modules *modules, uint64_t address)
+{
+	static const struct file_identity any;
+	struct mapping mapping = {.is_executable = true};
+	unsigned long start;
+	unsigned long end;
+	unsigned long offset;
+	char line[512];
+	char path[256];
+	FILE *maps = fopen("/proc/self/maps", "r");
+
+	assert_non_null(maps);
+	while (!mapping.module && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %*s %lx %*s %*s %255s", &start, &end, &offset, path) !=
+			4 ||
+		    address < start || address >= end)
+			continue;
+		mapping.start = start;
+		mapping.end = end;
+		mapping.file_offset = offset;
+		mapping.module = modules_get_file(modules, path, &any);
+	}
+	fclose(maps);
+	assert_non_null(mapping.module);
+	return mapping;
+}
+
+static void native_sample_add(struct fixture *fixture, const struct mapping *mapping,
+			      const uint64_t *pcs, size_t nr)
+{
+	struct stack_frame frames[4] = {0};
+	struct sample_info sample = {.period = 10, .frames = frames, .frames_nr = nr};
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct native_frame frame = {
+		    .pc = pcs[i], .mapping = mapping, .flags = i ? 0 : NATIVE_FRAME_INTERRUPTED};
+
+		assert_int_equal(
+		    location_find_native(&fixture->locations, &frame, &frames[i].location), 0);
+	}
+	assert_int_equal(annotate_counts_add(&fixture->counts, &fixture->locations, &sample), 0);
+}
+
+static void check_sum(const struct fixture *fixture, uint64_t begin, uint64_t end,
+		      uint64_t total_nr, uint64_t self_nr)
+{
+	struct annotate_weight weight;
+
+	annotate_counts_sum(&fixture->counts, 0, begin, end, &weight);
+	assert_int_equal(weight.total.samples_nr, total_nr);
+	assert_int_equal(weight.total.period, total_nr * 10);
+	assert_int_equal(weight.self.samples_nr, self_nr);
+}
+
+/* A call of five bytes at its begin, from which it calls itself: a sample that is both at the call
+ * and below it is one sample of that instruction. */
+static void test_instructions(void **state)
+{
+	const struct modules_options options = {.use_local_files = true};
+	const uint64_t begin = (uintptr_t)native_sample_add;
+	struct fixture *fixture = fixture_create("native_sample_add");
+	struct modules *modules;
+	struct mapping mapping;
+	uint64_t vaddr;
+
+	(void)state;
+	assert_int_equal(modules_create(&options, &modules), 0);
+	mapping = own_mapping(modules, begin);
+	native_sample_add(fixture, &mapping, (const uint64_t[]){begin, begin + 5, begin + 5}, 3);
+	native_sample_add(fixture, &mapping, (const uint64_t[]){begin, begin + 5}, 2);
+	native_sample_add(fixture, &mapping, (const uint64_t[]){begin + 5, begin + 5}, 2);
+	native_sample_add(fixture, &mapping, (const uint64_t[]){begin + 30, begin + 5}, 2);
+	native_sample_add(fixture, &mapping, (const uint64_t[]){begin}, 1);
+	finish(fixture);
+	assert_int_equal(fixture->counts.functions.nr, 1);
+	vaddr = fixture->counts.functions.items[0].location->vaddr -
+		fixture->counts.functions.items[0].location->symbol_offset;
+	check_sum(fixture, vaddr, vaddr + 5, 5, 3);
+	check_sum(fixture, vaddr, vaddr + 1, 3, 3);
+	check_sum(fixture, vaddr + 1, vaddr + 5, 4, 0);
+	check_sum(fixture, vaddr + 5, vaddr + 10, 1, 1);
+	check_sum(fixture, vaddr + 30, vaddr + 31, 1, 1);
+	check_sum(fixture, vaddr + 6, vaddr + 30, 0, 0);
+	fixture_destroy(fixture);
+	modules_destroy(modules);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_functions),
 	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_instructions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
