@@ -3,13 +3,18 @@
  * unwind_target MODE SECONDS: stacks that are hard to unwind, to be recorded by stock perf.
  * signals: handlers that interrupt code anywhere, on the normal stack; altstack: on another one;
  * threads: clone3's end; plt: calls through the PLT; deep: recursion; vdso: the clock; calls:
- * short prologues and epilogues; start: processes that hardly live.
+ * short prologues and epilogues; start: processes that hardly live; jit, jit-no-fp: code without
+ * CFI between functions that have it, with a frame pointer and without; clone: the end of a
+ * clone's.
  */
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -101,7 +106,7 @@ static void run_plt(void)
 static void on_signal(int number)
 {
 	(void)number;
-	spin(3000);
+	spin(30000);
 	sink += realigned_frame(5);
 }
 
@@ -162,13 +167,80 @@ static void run_start(void)
 	waitpid(pid, NULL, 0);
 }
 
+static noinline void jit_callback(void)
+{
+	spin(3000);
+	sink++;
+}
+
+typedef void jit_function(void (*callback)(void));
+
+static jit_function *jit_make(const void *code, size_t nr)
+{
+	void *place = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (place == MAP_FAILED)
+		exit(1);
+	memcpy(place, code, nr);
+	return (jit_function *)place;
+}
+
+static noinline void call_jit(jit_function *function)
+{
+	function(jit_callback);
+	sink++;
+}
+
+static void run_jit(void)
+{
+	/* push rbp; mov rbp, rsp; call rdi; pop rbp; ret */
+	static const unsigned char code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3};
+	static jit_function *function;
+
+	if (!function)
+		function = jit_make(code, sizeof(code));
+	call_jit(function);
+}
+
+static void run_jit_no_fp(void)
+{
+	/* sub rsp, 8; call rdi; add rsp, 8; ret */
+	static const unsigned char code[] = {0x48, 0x83, 0xec, 8, 0xff, 0xd7,
+					     0x48, 0x83, 0xc4, 8, 0xc3};
+	static jit_function *function;
+
+	if (!function)
+		function = jit_make(code, sizeof(code));
+	call_jit(function);
+}
+
+static int clone_main(void *argument)
+{
+	while (now() < end_time)
+		recurse(5);
+	return argument != NULL;
+}
+
+static void run_clone(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	pid_t pid = clone(clone_main, stack + sizeof(stack),
+			  CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD, NULL);
+
+	waitpid(pid, NULL, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } modes[] = {
-    {"calls", run_calls}, {"plt", run_plt},	     {"signals", run_signals},
-    {"vdso", run_vdso},	  {"altstack", run_signals}, {"deep", run_deep},
-    {"start", run_start}, {"threads", run_threads},
+    {"calls", run_calls},	  {"plt", run_plt},
+    {"signals", run_signals},	  {"vdso", run_vdso},
+    {"altstack", run_signals},	  {"deep", run_deep},
+    {"start", run_start},	  {"threads", run_threads},
+    {"clone", run_clone},	  {"jit", run_jit},
+    {"jit-no-fp", run_jit_no_fp},
 };
 
 int main(int argc, char **argv)
