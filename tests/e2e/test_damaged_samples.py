@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Bytes of one sample of a real recording are overwritten: every other sample comes out as before,
 byte for byte. tests/golden/test_hostile_files.py does the same for a made one, which has no unwind
-tables."""
+tables, and there for the sizes of the parts too."""
 
 import os
 import random
@@ -48,8 +48,8 @@ def blocks_of(text):
 def overwrite(data, sample, part, generator):
     """Some words of the stack, of the Python frames or of the registers."""
     at, fields = sample
-    begin = at + 8 + 48 + 8 + 8 * len(fields["callchain"])
-    end = begin + 4 + len(fields["raw"])
+    begin = at + 8 + 48 + 8 + 8 * len(fields["callchain"]) + 4  # behind the size of raw
+    end = begin + len(fields["raw"])
     if part != "raw":
         begin, end = end + 8, end + 8 + 8 * len(fields["regs"])
     if part == "stack":
