@@ -55,6 +55,11 @@ def counted_lines(samples, name):
     return total, itself
 
 
+def line_of(row):
+    """0 for instructions of no line, as parse_script() has it."""
+    return 0 if row.place == "?" else int(row.place)
+
+
 def lines_of(row_weights):
     return {line: weight.samples_nr for line, weight in row_weights if weight.samples_nr}
 
@@ -62,7 +67,7 @@ def lines_of(row_weights):
 def check_shares(rows, truth):
     """Samples of the three parts are in the proportion that the program aims at and says it kept."""
     samples_nr = {
-        part: sum(row.children.samples_nr for row in rows if first <= int(row.place) <= last)
+        part: sum(row.children.samples_nr for row in rows if first <= line_of(row) <= last)
         for part, (first, last) in truth["lines"].items()
     }
     all_nr = sum(samples_nr.values())
@@ -79,8 +84,9 @@ def check_source(rows, path):
     """The function's lines, all of them, as they stand in the file."""
     with open(path, encoding="utf-8") as file:
         source = file.read().splitlines()
-    begin = next(n for n, line in enumerate(source, 1) if line.startswith("def split("))
+    begin = next(n for n, line in enumerate(source, 1) if line.startswith("def share_out("))
     end = next(n for n, line in enumerate(source, 1) if line.startswith("    return spent"))
+    rows = [row for row in rows if row.place != "?"]
     assert [row.place for row in rows] == [str(n) for n in range(begin, end + 1)]
     assert [row.text for row in rows] == source[begin - 1 : end]
 
@@ -88,7 +94,7 @@ def check_source(rows, path):
 def check_against_script(found, samples, name):
     """Every sample of every line, also where the function recurs in a stack."""
     total, itself = counted_lines(samples, name)
-    rows = [(int(row.place), row) for row in found.rows]
+    rows = [(line_of(row), row) for row in found.rows]
     assert lines_of((line, row.children) for line, row in rows) == dict(total)
     assert lines_of((line, row.itself) for line, row in rows) == dict(itself)
     in_it_nr = sum(any(f.name == name for f in s.frames) for s in samples)
@@ -101,7 +107,7 @@ def check_against_script(found, samples, name):
 
 def test_lines(work_python, workdir):
     path, truth = record_lines(work_python, workdir, 5, 1999)
-    (found,) = annotate(path, "split")
+    (found,) = annotate(path, "share_out")
     check_shares(found.rows, truth)
     check_source(found.rows, f"{workdir}/line_split.py")
     for part in ("native", "python"):
@@ -110,18 +116,18 @@ def test_lines(work_python, workdir):
     row = found.row(truth["lines"]["loop"][1])
     assert row.itself.samples_nr >= 0.8 * row.children.samples_nr
     samples = script(path)
-    check_against_script(found, samples, "split")
+    check_against_script(found, samples, "share_out")
     (found,) = annotate(path, "descend")
     check_against_script(found, samples, "descend")
 
 
 def test_no_children(recorded):
     path = recorded[0]
-    (found,) = annotate(path, "split", "--no-children")
-    _, itself = counted_lines(script(path), "split")
-    assert lines_of((int(row.place), row.itself) for row in found.rows) == dict(itself)
+    (found,) = annotate(path, "share_out", "--no-children")
+    _, itself = counted_lines(script(path), "share_out")
+    assert lines_of((line_of(row), row.itself) for row in found.rows) == dict(itself)
     assert abs(sum(row.itself.percent for row in found.rows) - 100) < 0.1
-    (limited,) = annotate(path, "split", "--no-children", "--percent-limit=5")
+    (limited,) = annotate(path, "share_out", "--no-children", "--percent-limit=5")
     shown = [row for row in limited.rows if row.place != "…"]
     assert shown == [row for row in found.rows if row.itself.percent >= 5]
 
@@ -151,7 +157,7 @@ def sampled(annotations):
 def check_without_text(recorded, reason, *arguments):
     """Line numbers and shares only, the same as with the text, and why."""
     path, folder, _ = recorded
-    (found,) = annotate(path, "split", *arguments)
+    (found,) = annotate(path, "share_out", *arguments)
     assert re.search(reason, found.head["Source"]), found.head
     assert not any(row.text for row in found.rows)
     return found
@@ -159,7 +165,7 @@ def check_without_text(recorded, reason, *arguments):
 
 def test_sources_gone(recorded, source):
     path = recorded[0]
-    with_text = sampled(annotate(path, "split"))
+    with_text = sampled(annotate(path, "share_out"))
     source.unlink()
     found = check_without_text(recorded, "^not at hand, see --source-dir$")
     assert shares([found]) == with_text
@@ -173,7 +179,7 @@ def test_source_changed(recorded, source):
     """The function stands elsewhere now; or what ran stands on a line that is empty now."""
     text = source.read_text()
     source.write_text("\n" + text)
-    reason = f"^{source} is another one: no split at line \\d+$"
+    reason = f"^{source} is another one: no share_out at line \\d+$"
     check_without_text(recorded, reason)
     lines = text.split("\n")
     lines[recorded[2]["lines"]["native"][0] - 1] = "  "
@@ -183,21 +189,21 @@ def test_source_changed(recorded, source):
 
 def test_source_newer(recorded, source):
     os.utime(source, (2e9, 2e9))
-    (found,) = annotate(recorded[0], "split")
+    (found,) = annotate(recorded[0], "share_out")
     assert found.head["Source"] == f"{source}, changed after the recording: lines may differ"
-    assert found.rows[0].text.startswith("def split(")
+    assert found.rows[0].text.startswith("def share_out(")
 
 
 def test_source_dir(recorded, source, tmp_path):
     """The folder comes first, by as much of the path as is there; then the file's own path."""
     path, folder, _ = recorded
-    with_text = annotate(path, "split")
+    with_text = annotate(path, "share_out")
     place = tmp_path / "checkout" / folder.name
     place.mkdir(parents=True)
     (place / source.name).write_text("another file\n")
     shutil.copy(source, tmp_path / "checkout")
     source.unlink()
-    (found,) = annotate(path, "split", f"--source-dir={tmp_path}/checkout")
+    (found,) = annotate(path, "share_out", f"--source-dir={tmp_path}/checkout")
     assert found.head["Source"].startswith(f"{tmp_path}/checkout/line_split.py")
     assert found.rows == with_text[0].rows
     check_without_text(recorded, "^not at hand", f"--source-dir={tmp_path}/nothing")
@@ -224,7 +230,7 @@ def test_escapes(recorded, source):
     """What drives a terminal comes as text, from sources too."""
     text = source.read_bytes().replace(b"lines = {}", b"lines = {}  # \x1b[2J\x9b\xe2\x80\xae\ttab")
     source.write_bytes(text)
-    result = pyrec("annotate", "split", recorded[0])
+    result = pyrec("annotate", "share_out", recorded[0])
     assert r"lines = {}  # \x1b[2J\x9b\u{202e}" in result.stdout
     assert all(c.isprintable() or c == "\n" for c in result.stdout)
 
@@ -235,10 +241,10 @@ def test_escapes(recorded, source):
 def test_symbols(recorded):
     path = recorded[0]
     functions = lambda *arguments: [a.head["Function"] for a in annotate(path, *arguments)]
-    assert len(functions("split")) == 1
-    several = functions("s*t,desc??d", "--dso=line_split.py")
-    assert [text.split()[1] for text in several] == ["split,", "descend,"]
-    assert functions("split,descend", "--symbol=descend") == several[1:]
+    assert len(functions("share_out")) == 1
+    several = functions("sh*_out,desc??d", "--dso=line_split.py")
+    assert [text.split()[1] for text in several] == ["share_out,", "descend,"]
+    assert functions("share_out,descend", "--symbol=descend") == several[1:]
     assert functions("*", "--percent-limit=90", "--dso=nothing.py,line_split.py,*/x.py") == [
         functions("<module>", "--dso=line_split.py")[0],
         several[0],
@@ -249,8 +255,8 @@ def test_symbols(recorded):
     "arguments, reason",
     [
         (["no_such\x1b"], r"no sample has a function 'no_such\x1b'"),
-        (["split", "--dso=other.py"], "no sample has a function 'split'"),
-        (["split", "--comm=nobody"], "no sample has a function 'split'"),
+        (["share_out", "--dso=other.py"], "no sample has a function 'share_out'"),
+        (["share_out", "--comm=nobody"], "no sample has a function 'share_out'"),
         (["descend", "--percent-limit=99"], "'descend' has less than --percent-limit"),
         (["<module>", "--no-children", "--dso=line_split.py"], "no sample is in '<module>' itself"),
     ],
@@ -263,8 +269,8 @@ def test_nothing_to_show(recorded, arguments, reason):
 
 def test_several_inputs(recorded):
     path = recorded[0]
-    (one,) = annotate(path, "split")
-    (two,) = annotate(path, "split", path)
+    (one,) = annotate(path, "share_out")
+    (two,) = annotate(path, "share_out", path)
     for row, row2 in zip(one.rows, two.rows, strict=True):
         assert row2.children.samples_nr == 2 * row.children.samples_nr
         assert row2.children.percent == row.children.percent

@@ -28,7 +28,7 @@ def descend(depth):
     return value
 
 
-def split(deadline):
+def share_out(deadline):
     spent = dict.fromkeys(SHARES, 0)
     lines = {}
     value = None
@@ -51,5 +51,5 @@ def split(deadline):
     return spent, lines, value
 
 
-spent_seconds, part_lines, _ = split(monotonic() + float(sys.argv[1]) * SECOND)
+spent_seconds, part_lines, _ = share_out(monotonic() + float(sys.argv[1]) * SECOND)
 declared.emit(spent_seconds=spent_seconds, lines=part_lines, **declared.identity())
