@@ -7,7 +7,9 @@
  * CFI between functions that have it, with a frame pointer and without; clone: the end of a
  * clone's.
  */
-#define _GNU_SOURCE
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* the tests compile it by gcc alone too */
+#endif
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
