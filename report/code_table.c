@@ -68,6 +68,16 @@ static bool code_is_shim(const struct code *code)
 	       strcmp(code->symbol, "__init__") == 0 && strcmp(code->file, "__init__") == 0;
 }
 
+/*
+ * What entry frames of 3.12 bear (_Py_MakeShimCode, Python/ceval.c). The walk knows those by their
+ * owner; one that it took for a function was hit half made.
+ */
+static bool code_is_entry(const struct code *code)
+{
+	return code->symbol && code->file && strcmp(code->file, "<shim>") == 0 &&
+	       strcmp(code->symbol, "<interpreter trampoline>") == 0;
+}
+
 int code_table_add(struct code_table *table, const struct payload_code *payload)
 {
 	struct code code = {.code_id = payload->code_id,
@@ -89,6 +99,7 @@ int code_table_add(struct code_table *table, const struct payload_code *payload)
 		return ret;
 	}
 	code.is_shim = code_is_shim(&code);
+	code.is_entry = code_is_entry(&code);
 	table->items[table->nr++] = code;
 	return 0;
 }

@@ -20,6 +20,7 @@ struct code {
 	uint32_t version_hex;
 	int32_t first_line;
 	uint8_t flags; /* enum payload_code_flags */
+	bool is_entry; /* 3.12: of an entry frame, no function either */
 	bool is_shim;  /* the interpreter's own code between caller and __init__, no function */
 	const char *symbol; /* escaped qualname, else name; NULL: neither could be read */
 	const char *file;   /* escaped; NULL: could not be read */

@@ -161,6 +161,19 @@ static enum location_role symbol_role(struct module *module, const char *name)
 	return symbol_is_eval(module, name) ? ROLE_EVAL : ROLE_NONE;
 }
 
+/*
+ * A function without a name in greenlet's extension module may be one that exchanges stacks, as those
+ * that save and restore them are.
+ */
+static enum location_role nameless_role(const struct module *module)
+{
+	const char *path = module_path(module);
+	const char *slash = strrchr(path, '/');
+
+	return strncmp(slash ? slash + 1 : path, "_greenlet.", 10) == 0 ? ROLE_GREENLET_SWITCH
+									: ROLE_NONE;
+}
+
 /* One address after the other lies in the same file. */
 static const char *location_module_dso(struct location_table *table, const struct module *module)
 {
@@ -183,6 +196,7 @@ static void location_resolve_native(struct location_table *table, const struct m
 		return;
 	}
 	ret->dso = location_module_dso(table, mapping->module);
+	ret->role = nameless_role(mapping->module);
 	if (module_vaddr(mapping->module, file_offset, &vaddr) ||
 	    module_symbol(mapping->module, vaddr, &symbol))
 		return;
@@ -305,6 +319,7 @@ static int location_resolve_python(struct location_table *table, const struct py
 	if (!code)
 		return 0;
 	ret->is_shim = code->is_shim;
+	ret->is_entry = code->is_entry;
 	ret->first_line = code->first_line;
 	if (code->symbol) {
 		ret->has_symbol = true;

@@ -38,6 +38,7 @@ struct location {
 	bool has_symbol;	 /* else symbol is "[unknown]" */
 	bool has_dso;		 /* else dso is "[unknown]" */
 	enum location_role role; /* native: what the function is to a Python stack */
+	bool is_entry;		 /* Python: struct code */
 	bool is_shim;		 /* Python: no function of the program, struct code */
 	bool is_inlined;	 /* native: into the function that the others of its address tell */
 	/* Native: so many locations follow, of the functions inlined here, the innermost last. */

@@ -352,6 +352,10 @@ static int builder_put_python(struct stack_builder *builder, const struct py_fra
 	if (ret)
 		return ret;
 	location = location_get(builder->locations, location_id);
+	if (location->is_entry) {
+		stack->gap = stack->gap ? stack->gap : STACK_GAP_TORN;
+		return 0;
+	}
 	if (location->is_shim)
 		return 0;
 	stack->python_frames_nr++;
