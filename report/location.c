@@ -162,8 +162,8 @@ static enum location_role symbol_role(struct module *module, const char *name)
 }
 
 /*
- * A function without a name in greenlet's extension module may be one that exchanges stacks, as those
- * that save and restore them are.
+ * A function without a name in greenlet's extension module may be one that exchanges stacks, as
+ * those that save and restore them are.
  */
 static enum location_role nameless_role(const struct module *module)
 {
