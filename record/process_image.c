@@ -52,16 +52,14 @@ bool process_runs_cpython(uint32_t tgid)
 	return !*name || strcmp(name, " (deleted)") == 0;
 }
 
-static void emit_map(struct output *output, uint32_t tgid, const struct proc_map *map,
-		     const struct mapped_file *file)
+/* @map holds from @time_ns on. */
+static void emit_map(struct output *output, uint32_t tgid, uint64_t time_ns,
+		     const struct proc_map *map, const struct mapped_file *file)
 {
 	struct record record = {
 	    .type = PERF_RECORD_MMAP2,
 	    .misc = PERF_RECORD_MISC_USER,
-	    .id = {.pid = tgid,
-		   .tid = tgid,
-		   .time_ns = output_now_ns(output),
-		   .id = PERF_WRITER_EVENT_ID},
+	    .id = {.pid = tgid, .tid = tgid, .time_ns = time_ns, .id = PERF_WRITER_EVENT_ID},
 	    .mmap = {.pid = tgid,
 		     .tid = tgid,
 		     .start = map->start,
@@ -197,8 +195,8 @@ static bool is_special_map(const struct proc_map *map)
 	return strcmp(map->path, "[vsyscall]") == 0;
 }
 
-void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t bias,
-				const struct mapped_file *file)
+void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t time_ns,
+				uint64_t bias, const struct mapped_file *file)
 {
 	const uint64_t page = 4096;
 
@@ -217,7 +215,7 @@ void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t b
 		};
 
 		if (!(segment->flags & PF_X) && segment->file_bytes)
-			emit_map(output, tgid, &map, file);
+			emit_map(output, tgid, time_ns, &map, file);
 	}
 }
 
@@ -242,6 +240,8 @@ int process_image_read(uint32_t tgid, struct mapped_files *files, struct output 
 	size_t root_nr;
 	size_t nr;
 	int error;
+	/* Before it is read: what the process maps from now on is told later, and holds then. */
+	const uint64_t time_ns = output ? output_now_ns(output) : 0;
 
 	*ret = (struct process_image){0};
 	root_nr = process_root_read(tgid, root, sizeof(root));
@@ -279,9 +279,9 @@ int process_image_read(uint32_t tgid, struct mapped_files *files, struct output 
 			ret->async = file->async;
 		if (!output)
 			continue;
-		emit_map(output, tgid, &map, file);
+		emit_map(output, tgid, time_ns, &map, file);
 		if (has_bias)
-			process_emit_data_segments(output, tgid, bias, file);
+			process_emit_data_segments(output, tgid, time_ns, bias, file);
 	}
 	return 0;
 }

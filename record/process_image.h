@@ -62,10 +62,11 @@ void process_emit_interpreter(struct output *output, uint32_t tgid,
 /**
  * The other segments of a file that was mapped executable at @bias. The kernel does not tell them
  * (mmap_data would tell every mapping of the machine), but there lie .eh_frame_hdr and the
- * pointers to personality routines, which stock perf looks for in the memory map.
+ * pointers to personality routines, which stock perf looks for in the memory map. @time_ns: when
+ * the executable one was mapped, not later: the process may have mapped another file there since.
  */
-void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t bias,
-				const struct mapped_file *file);
+void process_emit_data_segments(struct output *output, uint32_t tgid, uint64_t time_ns,
+				uint64_t bias, const struct mapped_file *file);
 /** The kernel's record of a mapping with the build id that it does not tell. Return: 0 or @output's
  *  error. */
 int process_emit_kernel_map(struct output *output, const struct record *record,

@@ -381,8 +381,8 @@ static int on_mmap(struct processes *processes, const struct record *record)
 		mapped_file_use(file, mmap->pid, mmap->start, mmap->start + mmap->bytes);
 		process_add_async(processes, process, &file->async);
 		if (mapped_file_bias(file, mmap->start, mmap->file_offset, &bias) == 0)
-			process_emit_data_segments(processes->options.output, mmap->pid, bias,
-						   file);
+			process_emit_data_segments(processes->options.output, mmap->pid,
+						   record->id.time_ns, bias, file);
 	}
 	return process_emit_kernel_map(processes->options.output, record, file);
 }
