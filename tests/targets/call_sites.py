@@ -185,6 +185,9 @@ def own_lines(code, offset):
 def answer(code, offset):
     instructions = list(dis.get_instructions(code))
     at = instruction_index(instructions, offset)
+    # Up to 3.10 the prefix's offset stands for the whole instruction while it executes.
+    while sys.version_info < (3, 11) and instructions[at].opname == "EXTENDED_ARG":
+        at += 1
     callee = find_callable(instructions, at)
     return instructions[at].opname, callee, bool(code.co_flags & GENERATOR)
 
