@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "common/escape.h"
+#include "common/python_version.h"
 
 void time_print(FILE *out, uint64_t time_ns)
 {
@@ -12,18 +13,12 @@ void time_print(FILE *out, uint64_t time_ns)
 	fprintf(out, "%" PRIu64 ".%09" PRIu64, time_ns / second_ns, time_ns % second_ns);
 }
 
-/* PY_VERSION_HEX (Include/patchlevel.h): major, minor, micro, level and serial. */
 void version_hex_print(FILE *out, uint32_t version_hex)
 {
-	const unsigned int level = version_hex >> 4 & 0xf;
-	const char *name = level == 0xa ? "a" : level == 0xb ? "b" : "rc";
+	char version[PYTHON_VERSION_TEXT_BYTES];
 
-	fprintf(out, "%u.%u", version_hex >> 24, version_hex >> 16 & 0xff);
-	if (!level) /* no PY_VERSION_HEX has that: only the minor version is known */
-		return;
-	fprintf(out, ".%u", version_hex >> 8 & 0xff);
-	if (level != 0xf)
-		fprintf(out, "%s%u", name, version_hex & 0xf);
+	python_version_format(version_hex, version);
+	fputs(version, out);
 }
 
 static void text_print(FILE *out, const char *text, uint32_t nr)

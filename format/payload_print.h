@@ -7,7 +7,7 @@
 
 #include "format/payload.h"
 
-/** Version as "3.11.7", "3.13.0rc2". */
+/** As common/python_version.h words it. */
 void version_hex_print(FILE *out, uint32_t version_hex);
 /** Seconds with nine digits behind the point. */
 void time_print(FILE *out, uint64_t time_ns);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/bytes.h"
@@ -138,14 +137,28 @@ static const struct python_layout layout_2_7 = {
 
 /*
  * 3.6 to 3.10 walk PyFrameObjects (Include/frameobject.h, 3.10: Include/cpython/frameobject.h).
- * What they share; offsets from the DWARF of the pyenv builds of 3.6.15, 3.7.16, 3.8.18, 3.9.18
- * and 3.10.13.
+ * Offsets from the DWARF of the pyenv builds of 3.6.15, 3.7.16, 3.8.18, 3.9.18 and 3.10.13. What
+ * several versions share is told once, below the number of the first one that has it.
  */
-#define HEAP_FRAME_COMMON                                                                  \
+#define HEAP_FRAME_3_6                                                                     \
 	.tstate_frame = 24, .frame_code = 32, .frame_previous = 24, .unicode_length = 16,  \
 	.unicode_state = 32, .unicode_ascii = 48, .unicode_compact = 72, .bytes_size = 16, \
 	.bytes_data = 32, .is_heap_frame = 1, .tstate_next = 8, .tstate_interp = 16,       \
 	.interp_next = 0, .interp_threads = 8
+
+/* 3.7 to 3.9; f_lasti in bytes. */
+#define HEAP_FRAME_3_7                                                              \
+	HEAP_FRAME_3_6, .tstate_thread = 176, .frame_instr = 104, .instr_shift = 1, \
+			.frame_locals = 360
+
+/* PyCodeObject (Include/code.h) of 3.6 and 3.7, and of 3.8 to 3.10. The lines are co_lnotab, from
+ * 3.10 on co_linetable. */
+#define CODE_3_6                                                                    \
+	.code_start = 32, .code_first_line = 36, .code_file = 96, .code_name = 104, \
+	.code_lines = 112, .code_locals_nr = 24
+#define CODE_3_8                                                                     \
+	.code_start = 40, .code_first_line = 40, .code_file = 104, .code_name = 112, \
+	.code_lines = 120, .code_locals_nr = 28
 
 /* PyFunctionObject of 3.6 to 3.9, and of 3.10. */
 #define FUNCTION_3_6 \
@@ -153,40 +166,25 @@ static const struct python_layout layout_2_7 = {
 #define FUNCTION_3_10 \
 	.function_code = 48, .function_globals = 16, .function_dict = 88, .function_qualname = 40
 
+/* _PyRuntime of 3.9 and 3.10. */
+#define RUNTIME_3_9 .runtime_interpreters = 32, .runtime_key = 584, .runtime_current = 568
+
 static const struct python_layout layout_3_6 = {
     .walk =
 	{
-	    HEAP_FRAME_COMMON,
+	    HEAP_FRAME_3_6,
+	    CODE_3_6,
 	    .tstate_thread = 152,
 	    .frame_instr = 120,
 	    .instr_shift = 1,
-	    .code_start = 32,
-	    .code_first_line = 36,
-	    .code_file = 96,
-	    .code_name = 104,
-	    .code_lines = 112, /* co_lnotab */
 	    .frame_locals = 376,
-	    .code_locals_nr = 24,
 	},
     .methods = {FUNCTION_3_6, .code_flags = 32},
     .has_plain_key = true,
 };
 
 static const struct python_layout layout_3_7 = {
-    .walk =
-	{
-	    HEAP_FRAME_COMMON,
-	    .tstate_thread = 176,
-	    .frame_instr = 104,
-	    .instr_shift = 1,
-	    .code_start = 32,
-	    .code_first_line = 36,
-	    .code_file = 96,
-	    .code_name = 104,
-	    .code_lines = 112,
-	    .frame_locals = 360,
-	    .code_locals_nr = 24,
-	},
+    .walk = {HEAP_FRAME_3_7, CODE_3_6},
     .methods = {FUNCTION_3_6, .code_flags = 32},
     .runtime_interpreters = 24,
     .runtime_key = 1504,
@@ -194,20 +192,7 @@ static const struct python_layout layout_3_7 = {
 };
 
 static const struct python_layout layout_3_8 = {
-    .walk =
-	{
-	    HEAP_FRAME_COMMON,
-	    .tstate_thread = 176,
-	    .frame_instr = 104,
-	    .instr_shift = 1,
-	    .code_start = 40,
-	    .code_first_line = 40,
-	    .code_file = 104,
-	    .code_name = 112,
-	    .code_lines = 120,
-	    .frame_locals = 360,
-	    .code_locals_nr = 28,
-	},
+    .walk = {HEAP_FRAME_3_7, CODE_3_8},
     .methods = {FUNCTION_3_6, .code_flags = 36},
     .runtime_interpreters = 32,
     .runtime_key = 1392,
@@ -215,46 +200,24 @@ static const struct python_layout layout_3_8 = {
 };
 
 static const struct python_layout layout_3_9 = {
-    .walk =
-	{
-	    HEAP_FRAME_COMMON,
-	    .tstate_thread = 176,
-	    .frame_instr = 104,
-	    .instr_shift = 1,
-	    .code_start = 40,
-	    .code_first_line = 40,
-	    .code_file = 104,
-	    .code_name = 112,
-	    .code_lines = 120,
-	    .frame_locals = 360,
-	    .code_locals_nr = 28,
-	},
+    .walk = {HEAP_FRAME_3_7, CODE_3_8},
     .methods = {FUNCTION_3_6, .code_flags = 36},
-    .runtime_interpreters = 32,
-    .runtime_key = 584,
-    .runtime_current = 568,
+    RUNTIME_3_9,
 };
 
 static const struct python_layout layout_3_10 = {
     .walk =
 	{
-	    HEAP_FRAME_COMMON,
+	    HEAP_FRAME_3_6,
+	    CODE_3_8,
 	    .tstate_thread = 176,
 	    .tstate_cframe = 48,
 	    .frame_instr = 96, /* in code units already */
 	    .instr_shift = 0,
-	    .code_start = 40,
-	    .code_first_line = 40,
-	    .code_file = 104,
-	    .code_name = 112,
-	    .code_lines = 120, /* co_linetable */
 	    .frame_locals = 352,
-	    .code_locals_nr = 28,
 	},
     .methods = {FUNCTION_3_10, .code_flags = 36},
-    .runtime_interpreters = 32,
-    .runtime_key = 584,
-    .runtime_current = 568,
+    RUNTIME_3_9,
 };
 
 /*
@@ -491,18 +454,4 @@ int python_layout_find(uint32_t version_hex, const uint8_t *debug_offsets, size_
 	default:
 		return -ENOENT;
 	}
-}
-
-void python_version_format(uint32_t version_hex, char *text, size_t nr)
-{
-	unsigned int level = version_hex >> 4 & 0xf;
-	int used = snprintf(text, nr, "%u.%u", version_hex >> 24, version_hex >> 16 & 0xff);
-	const char *mark = level == 0xa ? "a" : level == 0xb ? "b" : level == 0xc ? "rc" : NULL;
-
-	if (!level) /* no PY_VERSION_HEX has that: only the minor version is known */
-		return;
-	used += snprintf(text + used, nr - (size_t)used, ".%u", version_hex >> 8 & 0xff);
-
-	if (mark && used > 0 && (size_t)used < nr)
-		snprintf(text + used, nr - (size_t)used, "%s%u", mark, version_hex & 0xf);
 }

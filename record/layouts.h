@@ -50,8 +50,4 @@ struct python_layout {
 must_check int python_layout_find(uint32_t version_hex, const uint8_t *debug_offsets, size_t nr,
 				  struct python_layout *ret);
 
-/** "3.12.1", "3.16.0a2" from PY_VERSION_HEX; "3.9" when its level is 0 (micro not known). @text
- * holds at least 24 bytes. */
-void python_version_format(uint32_t version_hex, char *text, size_t nr);
-
 #endif

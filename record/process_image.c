@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/python_version.h"
 
 int process_stat_read(uint32_t tgid, struct proc_stat *ret)
 {
@@ -132,14 +133,14 @@ static void interpreter_refuse(const struct process_image *image, uint32_t tgid,
 {
 	const struct python_runtime *runtime = image->python->runtime;
 	const char *what = "layout";
-	char version[24];
+	char version[PYTHON_VERSION_TEXT_BYTES];
 
 	if (runtime->other[0]) {
 		snprintf(ret, nr, "%s (pid %u): not CPython, native frames only", runtime->other,
 			 tgid);
 		return;
 	}
-	python_version_format(runtime->version_hex, version, sizeof(version));
+	python_version_format(runtime->version_hex, version);
 	if (runtime->is_trace_refs)
 		what = "built with Py_TRACE_REFS, layout";
 	else if (runtime->is_walkable)
@@ -151,9 +152,9 @@ static void interpreter_refuse(const struct process_image *image, uint32_t tgid,
 /* What PY_VERSION_HEX does not tell. */
 static void interpreter_name(const struct python_runtime *runtime, char *ret, size_t nr)
 {
-	char version[24];
+	char version[PYTHON_VERSION_TEXT_BYTES];
 
-	python_version_format(runtime->version_hex, version, sizeof(version));
+	python_version_format(runtime->version_hex, version);
 	if (runtime->layout.is_free_threaded)
 		snprintf(ret, nr, "Python %st", version);
 	else

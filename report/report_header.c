@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/escape.h"
+#include "common/python_version.h"
 #include "report/session.h"
 
 static void header_line(struct out_stream *out, const char *label, const char *text)
@@ -50,32 +51,17 @@ static void header_recorded(struct out_stream *out, const struct session *sessio
 	header_line(out, "Command:", facts->command_line);
 }
 
-/* PY_VERSION_HEX: "3.13.0", "3.15.0a2" (Include/patchlevel.h) */
-static void strbuf_append_version(struct strbuf *text, uint32_t version_hex)
-{
-	unsigned int level = (version_hex >> 4) & 15;
-
-	strbuf_append_format(text, "%u.%u", version_hex >> 24, (version_hex >> 16) & 255);
-	if (!level) /* no PY_VERSION_HEX has that: only the minor version is known */
-		return;
-	strbuf_append_format(text, ".%u", (version_hex >> 8) & 255);
-	if (level >= 0xa && level <= 0xc)
-		strbuf_append_format(text, "%s%u",
-				     level == 0xa   ? "a"
-				     : level == 0xb ? "b"
-						    : "rc",
-				     version_hex & 15);
-}
-
 static void header_interpreters(struct out_stream *out, const struct session *session)
 {
 	for (size_t i = 0; i < session->interpreters.nr; i++) {
 		const struct session_interpreter *it = &session->interpreters.items[i];
 		auto_strbuf struct strbuf text = {0};
+		char version[PYTHON_VERSION_TEXT_BYTES];
 
+		python_version_format(it->version_hex, version);
 		strbuf_append_text(&text, it->name[0] ? it->name : "Python ");
 		if (!it->name[0])
-			strbuf_append_version(&text, it->version_hex);
+			strbuf_append_text(&text, version);
 		strbuf_append_format(&text, " %s, %u process%s", it->path, it->processes_nr,
 				     it->processes_nr == 1 ? "" : "es");
 		if (it->is_unsupported)
