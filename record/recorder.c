@@ -16,7 +16,7 @@
 #include "record/child.h"
 #include "record/code_objects.h"
 #include "record/drain.h"
-#include "record/host_facts.h"
+#include "record/file_head.h"
 #include "record/kernel_symbols.h"
 #include "record/mapped_files.h"
 #include "record/output.h"
@@ -29,7 +29,6 @@ enum {
 	ROUND_MS = 100,	      /* the rings are drained at least this often */
 	CHECKPOINT_MS = 1000, /* what a killed recorder can lose */
 	SIDEBAND_PAGES = 128, /* per CPU: 512 KiB */
-	ZSTD_LEVEL = 3,	      /* facts: level 1's cost, 15 to 60 % less bytes */
 	OPEN_FILES = 65536,
 };
 
@@ -80,78 +79,10 @@ static int emit_code(void *context, const struct payload_code *code)
 	return output_code(&recorder->output, code);
 }
 
-static struct perf_event_attr event_attr(const struct record_options *options)
-{
-	return (struct perf_event_attr){
-	    .type = options->event_type,
-	    .size = sizeof(struct perf_event_attr),
-	    .config = options->event_config,
-	    .freq = 1,
-	    .sample_freq = options->sample_hz,
-	    .disabled = 1,
-	    .use_clockid = 1,
-	    .clockid = CLOCK_MONOTONIC,
-	};
-}
-
-/* The event as the file describes it: what its samples and side-band records look like. */
-static struct perf_event_attr file_attr(const struct record_options *options)
-{
-	struct perf_event_attr attr = event_attr(options);
-
-	attr.sample_type = PYREC_SAMPLE_TYPE;
-	attr.sample_regs_user = PYREC_REGS_USER;
-	attr.sample_stack_user = options->stack_cap_bytes;
-	attr.sample_id_all = 1;
-	attr.exclude_callchain_user = 1;
-	attr.mmap = 1;
-	attr.mmap2 = 1;
-	attr.comm = 1;
-	attr.comm_exec = 1;
-	attr.task = 1;
-	attr.build_id = 1;
-	return attr;
-}
-
-static int recorder_open_file(struct recorder *recorder, int argc, char **argv)
-{
-	const struct record_options *options = recorder->options;
-	const struct perf_writer_options writer_options = {
-	    .path = options->output_path,
-	    .compress = !options->no_compress,
-	    .zstd_level = ZSTD_LEVEL,
-	};
-	auto_free const char **words = calloc((size_t)argc + 2, sizeof(*words));
-	struct perf_file_facts facts = {
-	    .attr = file_attr(options),
-	    .event_name = options->event_name,
-	    .tool_version = "pyrec " PYREC_VERSION,
-	    .argv = words,
-	};
-	struct host_facts host;
-	int error;
-
-	if (!words)
-		return -ENOMEM;
-	words[0] = "pyrec";
-	words[1] = "record";
-	for (int i = 1; i < argc; i++)
-		words[i + 1] = argv[i];
-	host_facts_read(&host);
-	host_facts_describe(&host, &facts);
-	error = perf_writer_create(&writer_options, &facts, &recorder->writer);
-	if (error)
-		log_error("cannot write %s: %s", options->output_path, strerror(-error));
-	else
-		output_init(&recorder->output, recorder->writer,
-			    recorder->clock_shift.monotonic_ns);
-	return error;
-}
-
 static int recorder_open_kernel_side(struct recorder *recorder)
 {
 	const struct record_options *options = recorder->options;
-	const struct perf_event_attr attr = event_attr(options);
+	const struct perf_event_attr attr = file_head_event(options);
 	const bool only_targets = (options->pids.nr || options->command) && !options->system_wide;
 	const struct sampler_options sampler_options = {
 	    .all_processes = options->all_processes && !only_targets,
@@ -216,33 +147,6 @@ static int recorder_open_wakeups(struct recorder *recorder)
 	return 0;
 }
 
-static int emit_head(struct recorder *recorder)
-{
-	const struct record_options *options = recorder->options;
-	struct payload info = {.kind = PAYLOAD_FILE_INFO};
-	struct payload clock = {.kind = PAYLOAD_CLOCK};
-	struct timespec real;
-	struct record kernel;
-
-	info.file_info = (struct payload_file_info){
-	    .pyrec_version = PYREC_VERSION,
-	    .pyrec_version_nr = sizeof(PYREC_VERSION) - 1,
-	    .sample_hz = options->sample_hz,
-	    .stack_cap_bytes = options->stack_cap_bytes,
-	    .all_processes = options->all_processes,
-	};
-	clock_gettime(CLOCK_REALTIME, &real);
-	clock.clock = (struct payload_clock){
-	    .monotonic_ns = output_now_ns(&recorder->output),
-	    .realtime_ns = (uint64_t)real.tv_sec * 1000000000 + (uint64_t)real.tv_nsec,
-	};
-	(void)output_payload(&recorder->output, &info, NULL);
-	(void)output_payload(&recorder->output, &clock, NULL);
-	if (kernel_map_record(&kernel) == 0)
-		(void)output_record(&recorder->output, &kernel);
-	return recorder->output.error;
-}
-
 /* Each mapped file of a recorded process stays open until the end. */
 static void open_files_raise(void)
 {
@@ -302,11 +206,14 @@ int recorder_create(const struct record_options *options, int argc, char **argv,
 		error = recorder_add_targets(recorder);
 	open_files_raise(); /* after the fork: the command keeps its own limit */
 	if (!error)
-		error = recorder_open_file(recorder, argc, argv);
-	if (!error)
+		error = file_head_create(options, argc, argv, &recorder->writer);
+	if (!error) {
+		output_init(&recorder->output, recorder->writer,
+			    recorder->clock_shift.monotonic_ns);
 		error = recorder_open_wakeups(recorder);
+	}
 	if (!error)
-		error = emit_head(recorder);
+		error = file_head_emit(options, &recorder->output);
 	if (error) {
 		recorder_destroy(recorder);
 		return error;
