@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A library of CODE_PAGES and CONSTANTS_PAGES: two with the same sum are mapped at the same addresses
- * one after the other, and where one has its code the other may have its constants.
+ * A library of CODE_PAGES and CONSTANTS_PAGES: two with the same sum are mapped at the same
+ * addresses one after the other, and where one has its code the other may have its constants.
  */
 #include <time.h>
 
 #define TEXT(value) #value
 #define SKIP(pages) ".skip (" TEXT(pages) ") * 4096 / 2, 0xcc"
 
-const char constants[(CONSTANTS_PAGES) * 4096] = {1};
+const char constants[(CONSTANTS_PAGES)*4096] = {1};
 
 void spin_for(double seconds);
 
