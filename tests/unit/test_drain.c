@@ -1,116 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Events made by hand, as BPF submits them; the file that comes of them, read back. */
+/* Samples and code objects of BPF, as they come to the file. */
 #include <errno.h>
-#include <linux/types.h>
 
-#include "record/async_names.h"
-#include "record/drain.h"
-#include "record/layouts.h"
-#include "tests/unit/recording_fixture.h"
-
-enum { PID = 0x7ffffffe, TID = 0x7fffffff, VERSION = 0x030c01f0, REG_SP = 7, REG_IP = 8 };
-
-#define SP UINT64_C(0x7ffd00001000)
-
-/* Stand in for the process table: one layout, number 0, which no process has (so nothing is read
- * from one). */
-const struct code_layout *processes_layout(const struct processes *processes, uint32_t index)
-{
-	static struct code_layout layout;
-	struct python_layout found;
-
-	(void)processes;
-	assert_int_equal(python_layout_find(VERSION, NULL, 0, &found), 0);
-	layout = (struct code_layout){.walk = found.walk, .version_hex = VERSION};
-	return index == 0 ? &layout : NULL;
-}
-
-struct bench {
-	struct recording recording;
-	struct code_objects *codes;
-	struct drain *drain;
-};
-
-static int on_code(void *context, const struct payload_code *code)
-{
-	struct bench *bench = context;
-
-	return output_code(&bench->recording.output, code);
-}
-
-static void bench_begin(struct bench *bench)
-{
-	const struct code_objects_options code_options = {.on_code = on_code, .context = bench};
-	struct drain_options options = {.output = &bench->recording.output};
-
-	recording_begin(&bench->recording);
-	assert_int_equal(code_objects_create(&code_options, &bench->codes), 0);
-	options.codes = bench->codes;
-	assert_int_equal(drain_create(&options, &bench->drain), 0);
-}
-
-static void bench_end(struct bench *bench)
-{
-	drain_destroy(bench->drain);
-	code_objects_destroy(bench->codes);
-	recording_end(&bench->recording);
-}
-
-/* ---- Events ---- */
-
-static struct pyrec_sample sample_head(void)
-{
-	struct pyrec_sample head = {
-	    .kind = PYREC_EVENT_SAMPLE,
-	    .tid = TID,
-	    .process = {.tgid = PID, .start_boottime_ns = 5, .exec_id = 1},
-	    .time_ns = 123456789,
-	    .ip = 0x401234,
-	    .period = 1001,
-	    .cpu = 3,
-	};
-
-	for (unsigned int i = 0; i < PYREC_REGS_MAX; i++)
-		head.regs[i] = UINT64_C(0x1111000000000000) + i;
-	head.regs[REG_SP] = SP;
-	head.regs[REG_IP] = 0x401234;
-	return head;
-}
-
-struct event {
-	struct pyrec_sample head;
-	const struct pyrec_frame *frames;
-	const uint64_t *kernel;
-	const uint8_t *stack;
-	const void *task_name;
-};
-
-/* Its bytes in a block of exactly that size. */
-static void *event_bytes(const struct event *event, size_t *nr)
-{
-	struct strbuf bytes = {0};
-	void *exact;
-
-	strbuf_append(&bytes, &event->head, sizeof(event->head));
-	strbuf_append(&bytes, event->frames, event->head.frames_nr * sizeof(*event->frames));
-	strbuf_append(&bytes, event->kernel, event->head.kernel_nr * 8);
-	strbuf_append(&bytes, event->stack, event->head.stack_bytes);
-	strbuf_append(&bytes, event->task_name, event->head.task_bytes);
-	*nr = bytes.nr;
-	exact = malloc(bytes.nr);
-	assert_non_null(exact);
-	memcpy(exact, bytes.bytes, bytes.nr);
-	strbuf_deinit(&bytes);
-	return exact;
-}
-
-static int event_drain(struct bench *bench, const struct event *event)
-{
-	size_t nr;
-	auto_free void *bytes = event_bytes(event, &nr);
-
-	return drain_on_event(bench->drain, bytes, nr);
-}
+#include "tests/unit/drain_bench.h"
 
 static void code_drain(struct bench *bench, uint64_t address, uint32_t fingerprint,
 		       const char *name)
@@ -285,115 +177,6 @@ static void test_flags(void **state)
 		assert_int_equal(py_stack_decode(sample->raw, sample->raw_bytes, &stack), 0);
 		assert_int_equal(stack.flags, rows[i][1]);
 	}
-	bench_end(&bench);
-}
-
-/* ---- asyncio's tasks ---- */
-
-static void task_drain(struct bench *bench, uint16_t kind, const void *name, uint32_t nr,
-		       uint16_t unit)
-{
-	struct event event = {.head = sample_head(), .task_name = name};
-
-	event.head.task_kind = kind;
-	event.head.task_bytes = nr;
-	event.head.task_unit = unit;
-	event.head.task_number = 4711;
-	assert_int_equal(event_drain(bench, &event), 0);
-}
-
-static void task_check(const struct bench *bench, size_t at, enum py_async_kind kind,
-		       uint64_t value)
-{
-	const struct record_sample *sample = &bench->recording.records.items[at].record.sample;
-	struct py_stack stack;
-
-	assert_int_equal(bench->recording.records.items[at].record.type, PERF_RECORD_SAMPLE);
-	assert_int_equal(py_stack_decode(sample->raw, sample->raw_bytes, &stack), 0);
-	assert_int_equal(stack.task.kind, kind);
-	assert_true(stack.task.value == value);
-}
-
-static void name_check(const struct bench *bench, size_t at, uint32_t id, const char *name)
-{
-	const struct payload *payload = &bench->recording.records.items[at].payload;
-
-	assert_int_equal(payload->kind, PAYLOAD_ASYNC_TASK);
-	assert_int_equal(payload->async_task.id, id);
-	assert_int_equal(payload->async_task.name_nr, strlen(name));
-	assert_memory_equal(payload->async_task.name, name, strlen(name));
-}
-
-/* A name is written once, before the first sample that bears it; the same text is the same name,
- * however it lies in memory. */
-static void test_tasks(void **state)
-{
-	static const uint16_t wide[] = {'a', 0x3c9};
-	static const uint16_t narrow[] = {'a', 'b'};
-	struct bench bench;
-
-	(void)state;
-	bench_begin(&bench);
-	task_drain(&bench, PYREC_ASYNC_NAMED, "ab", 2, 1);
-	task_drain(&bench, PYREC_ASYNC_NAMED, wide, sizeof(wide), 2);
-	task_drain(&bench, PYREC_ASYNC_NAMED, narrow, sizeof(narrow), 2);
-	task_drain(&bench, PYREC_ASYNC_NUMBERED, NULL, 0, 1);
-	task_drain(&bench, PYREC_ASYNC_UNREADABLE, NULL, 0, 1);
-	task_drain(&bench, PYREC_ASYNC_NONE, NULL, 0, 1);
-	task_drain(&bench, PYREC_ASYNC_NAMED, "", 0, 1);
-	assert_int_equal(recording_read(&bench.recording), 10);
-	name_check(&bench, 0, 0, "ab");
-	task_check(&bench, 1, PY_ASYNC_NAMED, 0);
-	name_check(&bench, 2, 1, "aω");
-	task_check(&bench, 3, PY_ASYNC_NAMED, 1);
-	task_check(&bench, 4, PY_ASYNC_NAMED, 0);
-	task_check(&bench, 5, PY_ASYNC_NUMBERED, 4711);
-	task_check(&bench, 6, PY_ASYNC_UNREADABLE, 0);
-	task_check(&bench, 7, PY_ASYNC_NONE, 0);
-	name_check(&bench, 8, 2, "");
-	task_check(&bench, 9, PY_ASYNC_NAMED, 2);
-	bench_end(&bench);
-}
-
-/* Of a name that is cut only the beginning is known: another one than that very text. */
-static void test_cut_task(void **state)
-{
-	struct event event = {.head = sample_head(), .task_name = "ab"};
-	struct bench bench;
-
-	(void)state;
-	bench_begin(&bench);
-	task_drain(&bench, PYREC_ASYNC_NAMED, "ab", 2, 1);
-	event.head.task_kind = PYREC_ASYNC_NAMED;
-	event.head.task_bytes = 2;
-	event.head.task_unit = 1;
-	event.head.flags = PYREC_SAMPLE_ASYNC_CUT;
-	assert_int_equal(event_drain(&bench, &event), 0);
-	assert_int_equal(recording_read(&bench.recording), 4);
-	name_check(&bench, 2, 1, "ab");
-	assert_int_equal(bench.recording.records.items[2].payload.async_task.flags,
-			 ASYNC_TASK_NAME_CUT);
-	task_check(&bench, 3, PY_ASYNC_NAMED, 1);
-	bench_end(&bench);
-}
-
-/* More names than are kept: ids go on, none is given twice. */
-static void test_many_tasks(void **state)
-{
-	struct async_names names = {0};
-	struct bench bench;
-	uint32_t id;
-
-	(void)state;
-	bench_begin(&bench);
-	for (uint32_t i = 0; i < 2 * ASYNC_NAMES_MAX + 5; i++) {
-		assert_int_equal(async_names_get(&names, &bench.recording.output,
-						 (const uint8_t *)&i, sizeof(i), 1, false, &id),
-				 0);
-		assert_int_equal(id, i);
-		assert_true(names.texts.nr <= ASYNC_NAMES_MAX);
-	}
-	async_names_deinit(&names);
 	bench_end(&bench);
 }
 
@@ -630,12 +413,11 @@ static void test_output_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_sample),	 cmocka_unit_test(test_no_user_stack),
-	    cmocka_unit_test(test_flags),	 cmocka_unit_test(test_tasks),
-	    cmocka_unit_test(test_cut_task),	 cmocka_unit_test(test_many_tasks),
-	    cmocka_unit_test(test_anchors),	 cmocka_unit_test(test_sizes),
-	    cmocka_unit_test(test_short),	 cmocka_unit_test(test_contradictions),
-	    cmocka_unit_test(test_damaged_code), cmocka_unit_test(test_output_error),
+	    cmocka_unit_test(test_sample),	   cmocka_unit_test(test_no_user_stack),
+	    cmocka_unit_test(test_flags),	   cmocka_unit_test(test_anchors),
+	    cmocka_unit_test(test_sizes),	   cmocka_unit_test(test_short),
+	    cmocka_unit_test(test_contradictions), cmocka_unit_test(test_damaged_code),
+	    cmocka_unit_test(test_output_error),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
