@@ -68,6 +68,8 @@ bool filter_accepts_number(const struct filter *filter, uint32_t number)
 {
 	char text[16];
 
+	if (!filter_is_set(filter))
+		return true;
 	snprintf(text, sizeof(text), "%u", number);
-	return filter_accepts(filter, text);
+	return filter_matches(filter, text);
 }
