@@ -51,9 +51,22 @@ static size_t escape_next(const uint8_t *text, size_t left, char ret[ESCAPED_BYT
 	return nr;
 }
 
+/* Of most names all. */
+static size_t plain_ascii_nr(const char *text, size_t nr)
+{
+	size_t at = 0;
+
+	while (at < nr && text[at] >= ' ' && text[at] <= '~')
+		at++;
+	return at;
+}
+
 void escape_append(struct strbuf *out, const char *text, size_t nr)
 {
-	for (size_t at = 0; at < nr;) {
+	size_t at = plain_ascii_nr(text, nr);
+
+	strbuf_append(out, text, at);
+	while (at < nr) {
 		char escaped[ESCAPED_BYTES_MAX];
 		size_t escaped_nr;
 

@@ -25,24 +25,22 @@ static inline uint64_t hash_mix64(uint64_t value)
 	return value;
 }
 
+/** Cheap for each word; all bits are mixed at the end. */
 static inline uint64_t hash_bytes(const void *bytes, size_t nr, uint64_t seed)
 {
+	const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
 	const uint8_t *at = bytes;
-	uint64_t hash = seed ^ (nr * UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t hash = seed ^ (nr * odd);
+	uint64_t word = 0;
 
 	for (; nr >= 8; nr -= 8, at += 8) {
-		uint64_t word;
-
 		memcpy(&word, at, 8);
-		hash = hash_mix64(hash ^ word);
+		hash = ((hash << 23 | hash >> 41) ^ word) * odd;
 	}
-	if (nr) {
-		uint64_t word = 0;
-
+	word = 0;
+	if (nr)
 		memcpy(&word, at, nr);
-		hash = hash_mix64(hash ^ word);
-	}
-	return hash;
+	return hash_mix64((hash << 23 | hash >> 41) ^ word);
 }
 
 #endif

@@ -89,6 +89,12 @@ struct py_frame py_stack_frame(const struct py_stack *stack, uint32_t index)
 	return frame;
 }
 
+void py_stack_frames(const struct py_stack *stack, struct py_frame *ret)
+{
+	for (uint32_t i = 0; i < stack->frames_nr; i++)
+		ret[i] = py_stack_frame(stack, i);
+}
+
 const char *py_stack_status_name(unsigned int status)
 {
 	static const char *const names[] = {

@@ -92,6 +92,8 @@ void py_stack_encode(struct strbuf *out, const struct py_stack *stack,
 /** Return: 0, -EBADMSG, or -ENOENT when @bytes does not begin with the magic. */
 must_check int py_stack_decode(const void *bytes, size_t nr, struct py_stack *ret);
 struct py_frame py_stack_frame(const struct py_stack *stack, uint32_t index);
+/** All of @stack->frames, frames_nr, into @ret. */
+void py_stack_frames(const struct py_stack *stack, struct py_frame *ret);
 /** "complete", "truncated", …; NULL when unknown. */
 const char *py_stack_status_name(unsigned int status);
 

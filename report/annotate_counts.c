@@ -6,7 +6,7 @@
 
 #include "report/module.h"
 
-/* A location's frame_id, where it is not a place. */
+/* A location's frame id, where it is not a place. */
 enum { PLACE_OF_NO_INTEREST = ID_NONE - 1 };
 
 enum { INSTRUCTION_BYTES_MAX = 15 }; /* of x86 */
@@ -92,13 +92,14 @@ static int64_t place_at(const struct location *location)
 }
 
 /* Once for each location. */
-static int find_place(struct annotate_counts *counts, struct location *location)
+static int find_place(struct annotate_counts *counts, const struct location *location,
+		      uint32_t *ret_id)
 {
 	struct annotate_place place = {.at = place_at(location)};
 	uint32_t id;
 	int ret;
 
-	location->frame_id = PLACE_OF_NO_INTEREST;
+	*ret_id = PLACE_OF_NO_INTEREST;
 	if (!is_of_interest(counts, location))
 		return 0;
 	ret = find_function(counts, location, &place.function);
@@ -113,7 +114,7 @@ static int find_place(struct annotate_counts *counts, struct location *location)
 	if (ret == 0 && id == counts->places.nr)
 		ret = annotate_places_append(&counts->places, place);
 	if (ret == 0)
-		location->frame_id = id;
+		*ret_id = id;
 	return ret;
 }
 
@@ -187,18 +188,19 @@ int annotate_counts_add(struct annotate_counts *counts, const struct location_ta
 	counts->samples_nr++;
 	profile_weight_add(&counts->all, by);
 	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++) {
-		struct location *location = location_get(locations, sample->frames[i].location);
-
+		const uint32_t location_id = sample->frames[i].location;
+		const struct location *location = location_get(locations, location_id);
+		uint32_t *place = location_frame_id(locations, location_id);
 		const bool is_leaf = frame_is_leaf(location, i, only_python_before);
 
 		only_python_before &= location->kind == LOCATION_PYTHON;
-		if (location->frame_id == ID_NONE)
-			ret = find_place(counts, location);
-		if (ret || location->frame_id == PLACE_OF_NO_INTEREST)
+		if (*place == ID_NONE)
+			ret = find_place(counts, location, place);
+		if (ret || *place == PLACE_OF_NO_INTEREST)
 			continue;
 		if (is_leaf)
-			leaf = location->frame_id;
-		ret = frame_add(counts, location->frame_id, leaf, is_leaf, by);
+			leaf = *place;
+		ret = frame_add(counts, *place, leaf, is_leaf, by);
 	}
 	return ret;
 }
@@ -210,14 +212,14 @@ int annotate_counts_find_ends(struct annotate_counts *counts,
 
 	for (uint32_t i = 0; i < locations->nr && ret == 0; i++) {
 		const struct location *location = location_get(locations, i);
+		const uint32_t place = *location_frame_id(locations, i);
 		struct annotate_function *function;
 		struct code *code;
 		int32_t last_line;
 
-		if (location->kind != LOCATION_PYTHON || location->frame_id >= PLACE_OF_NO_INTEREST)
+		if (location->kind != LOCATION_PYTHON || place >= PLACE_OF_NO_INTEREST)
 			continue;
-		function =
-		    &counts->functions.items[counts->places.items[location->frame_id].function];
+		function = &counts->functions.items[counts->places.items[place].function];
 		code = code_table_find(locations->codes, location->code_id);
 		ret = code ? code_last_line(code, &last_line) : 0;
 		if (code && ret == 0 && last_line > function->last_line)

@@ -50,6 +50,12 @@ static inline uint8_t cfi_saved_register(unsigned int index)
 	return registers[index];
 }
 
+/** Bit of each DWARF number whose bit of saved[] is in @mask. */
+static inline uint32_t cfi_saved_registers(uint32_t mask)
+{
+	return (mask & 1) << 3 | (mask & 2) << 5 | (mask & 0x3c) << 10;
+}
+
 struct cfi_rule {
 	uint8_t kind;	      /* enum cfi_rule_kind */
 	uint8_t cfa_register; /* DWARF number: 7 rsp, 6 rbp, 3 rbx, 10 r10, 12 r12, 13 r13, … */

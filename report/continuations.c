@@ -51,17 +51,20 @@ int continuations_add(struct continuations *continuations, const struct payload_
 {
 	struct continuation *continuation = continuations_find(continuations, payload);
 	struct py_stack chunk = {.frames = payload->frames, .frames_nr = payload->frames_nr};
-	int ret = 0;
+	struct py_frames *frames;
 
 	if (!continuation)
 		continuation = continuations_begin(continuations, payload);
 	if (!continuation)
 		return -ENOMEM;
-	if (payload->first != continuation->more.first + continuation->more.frames.nr)
+	frames = &continuation->more.frames;
+	if (payload->first != continuation->more.first + frames->nr)
 		return -EBADMSG;
-	for (uint32_t i = 0; i < chunk.frames_nr && ret == 0; i++)
-		ret = py_frames_append(&continuation->more.frames, py_stack_frame(&chunk, i));
-	return ret;
+	if (py_frames_reserve(frames, frames->nr + chunk.frames_nr))
+		return -ENOMEM;
+	py_stack_frames(&chunk, frames->items + frames->nr);
+	frames->nr += chunk.frames_nr;
+	return 0;
 }
 
 struct continuation *continuations_take(struct continuations *continuations,

@@ -85,7 +85,7 @@ static int location_make_room(struct location_table *table, uint32_t id)
 	if (chunk >= LOCATION_CHUNKS_NR)
 		return -ENOMEM;
 	if (!table->chunks[chunk])
-		table->chunks[chunk] = calloc(LOCATION_CHUNK_NR, sizeof(**table->chunks));
+		table->chunks[chunk] = calloc(1, sizeof(**table->chunks));
 	if (!table->chunks[chunk])
 		return -ENOMEM;
 	return vec_grow((void **)&table->keys, &table->keys_capacity, id + 1, sizeof(*table->keys));
@@ -105,7 +105,7 @@ static int location_add(struct location_table *table, const struct location_key 
 	if (error)
 		return error;
 	*location_get(table, id) = *location;
-	location_get(table, id)->frame_id = ID_NONE;
+	*location_frame_id(table, id) = ID_NONE;
 	table->keys[id] = *key;
 	table->nr++;
 	*ret = id;
@@ -174,6 +174,22 @@ static enum location_role nameless_role(const struct module *module)
 									: ROLE_NONE;
 }
 
+/* The symbols of a file are asked for one address after the other: all of a function's say the
+ * same. */
+static const struct location_name *location_name(struct location_table *table,
+						 struct module *module, const char *name)
+{
+	const uint64_t mixed = (uintptr_t)name * UINT64_C(0x9e3779b97f4a7c15);
+	struct location_name *known = &table->names[mixed >> 54];
+
+	_Static_assert(LOCATION_NAMES_NR == 1 << 10, "the upper 10 bits choose");
+	if (known->name != name)
+		*known = (struct location_name){.name = name,
+						.shown = location_function(table, name),
+						.role = symbol_role(module, name)};
+	return known;
+}
+
 /* One address after the other lies in the same file. */
 static const char *location_module_dso(struct location_table *table, const struct module *module)
 {
@@ -187,6 +203,7 @@ static const char *location_module_dso(struct location_table *table, const struc
 static void location_resolve_native(struct location_table *table, const struct mapping *mapping,
 				    uint64_t file_offset, struct location *ret)
 {
+	const struct location_name *name;
 	struct symbol symbol;
 	uint64_t vaddr;
 
@@ -200,12 +217,13 @@ static void location_resolve_native(struct location_table *table, const struct m
 	if (module_vaddr(mapping->module, file_offset, &vaddr) ||
 	    module_symbol(mapping->module, vaddr, &symbol))
 		return;
+	name = location_name(table, mapping->module, symbol.name);
 	ret->has_symbol = true;
-	ret->symbol = location_function(table, symbol.name);
+	ret->symbol = name->shown;
 	ret->symbol_offset = vaddr - symbol.vaddr;
 	ret->module = mapping->module;
 	ret->vaddr = vaddr;
-	ret->role = symbol_role(mapping->module, symbol.name);
+	ret->role = name->role;
 }
 
 /* Keys of different kinds differ: module addresses are even, the others are marked odd. */

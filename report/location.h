@@ -54,7 +54,6 @@ struct location {
 	int32_t first_line;    /* Python: of its function; LINE_NONE: not known */
 	struct module *module; /* native: the file of its symbol, if has_symbol */
 	uint64_t vaddr;	       /* native: where in that file */
-	uint32_t frame_id;     /* of the profile; ID_NONE until sample_frame_id() asks for it */
 	/* perf-script: the frame's line, with line_address in it; malloc'ed, NULL at first. */
 	char *line;
 	uint32_t line_nr;
@@ -71,6 +70,22 @@ enum { LOCATION_RECENT_NR = 4096 };
 
 enum { LOCATION_CHUNK_NR = 1024, LOCATION_CHUNKS_NR = 16384 };
 
+struct location_chunk {
+	/* What the output calls each, ID_NONE at first; close together, it is asked at every frame.
+	 */
+	uint32_t frame_ids[LOCATION_CHUNK_NR];
+	struct location items[LOCATION_CHUNK_NR];
+};
+
+/* Names met last, as they are shown, by a hash of the address of the file's own spelling. */
+enum { LOCATION_NAMES_NR = 1024 };
+
+struct location_name {
+	const char *name; /* owned by its module; NULL: empty */
+	const char *shown;
+	enum location_role role;
+};
+
 struct location_options {
 	bool with_inlines; /* of native code, where its DWARF is on this machine */
 	bool with_lines;   /* the same */
@@ -84,11 +99,12 @@ struct location_recent {
 
 struct location_table {
 	struct location_recent recent[LOCATION_RECENT_NR];
+	struct location_name names[LOCATION_NAMES_NR];
 	/*
-	 * In chunks that never move: what was handed to another thread stays where it is. Of an
-	 * item frame_id and line… belong to the output, all else does not change.
+	 * In chunks that never move: what was handed to another thread stays where it is. The
+	 * frame ids and an item's line… belong to the output, all else does not change.
 	 */
-	struct location **chunks; /* LOCATION_CHUNKS_NR; NULL from the first unused one on */
+	struct location_chunk **chunks; /* LOCATION_CHUNKS_NR; NULL from the first unused on */
 	struct location_key *keys;
 	size_t nr;
 	size_t keys_capacity;
@@ -118,7 +134,12 @@ must_check int location_find_note(struct location_table *table, const char *text
 
 static inline struct location *location_get(const struct location_table *table, uint32_t id)
 {
-	return &table->chunks[id / LOCATION_CHUNK_NR][id % LOCATION_CHUNK_NR];
+	return &table->chunks[id / LOCATION_CHUNK_NR]->items[id % LOCATION_CHUNK_NR];
+}
+
+static inline uint32_t *location_frame_id(const struct location_table *table, uint32_t id)
+{
+	return &table->chunks[id / LOCATION_CHUNK_NR]->frame_ids[id % LOCATION_CHUNK_NR];
 }
 
 /**

@@ -3,6 +3,7 @@
 
 #include <asm/perf_regs.h>
 #include <errno.h>
+#include <string.h>
 
 /*
  * The loop itself, and three calls deep what it calls before its frame is linked and, up to 3.6,
@@ -154,11 +155,15 @@ static enum stack_gap gap_of_status(enum py_stack_status status)
 
 static int builder_take_more(struct stack_builder *builder, const struct py_frames *more)
 {
-	int ret = 0;
+	struct py_frames *frames = &builder->python;
 
-	for (size_t i = 0; i < more->nr && ret == 0; i++)
-		ret = py_frames_append(&builder->python, more->items[i]);
-	return ret;
+	if (!more->nr)
+		return 0;
+	if (py_frames_reserve(frames, frames->nr + more->nr))
+		return -ENOMEM;
+	memcpy(frames->items + frames->nr, more->items, more->nr * sizeof(*more->items));
+	frames->nr += more->nr;
+	return 0;
 }
 
 static int builder_take_python(struct stack_builder *builder, const struct stack_input *input,
@@ -185,8 +190,11 @@ static int builder_take_python(struct stack_builder *builder, const struct stack
 	stack->gap = gap_of_status(python.status);
 	stack->is_kernel_cut = (python.flags & PY_STACK_KERNEL_STACK_CUT) != 0;
 	*flags = python.flags;
-	for (uint32_t i = 0; i < python.frames_nr && ret == 0; i++)
-		ret = py_frames_append(&builder->python, py_stack_frame(&python, i));
+	ret = py_frames_reserve(&builder->python, python.frames_nr);
+	if (ret)
+		return ret;
+	py_stack_frames(&python, builder->python.items);
+	builder->python.nr = python.frames_nr;
 	if (input->more && input->more->first == python.frames_nr)
 		ret = builder_take_more(builder, &input->more->frames);
 	if (builder->python.nr != python.frames_total)
@@ -342,24 +350,46 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 	return builder_put(builder, place->location, address);
 }
 
+static int builder_new_python_site(struct stack_builder *builder, const struct py_frame *frame,
+				   struct python_site *ret)
+{
+	const struct location *location;
+	uint32_t location_id;
+	int error = location_find_python(builder->locations, frame, &location_id);
+
+	if (error)
+		return error;
+	location = location_get(builder->locations, location_id);
+	*ret = (struct python_site){.frame = *frame,
+				    .location_plus_1 = location_id + 1,
+				    .is_entry = location->is_entry,
+				    .is_shim = location->is_shim,
+				    .address = location->symbol_offset};
+	return 0;
+}
+
 static int builder_put_python(struct stack_builder *builder, const struct py_frame *frame,
 			      struct sample_stack *stack)
 {
-	uint32_t location_id;
-	const struct location *location;
-	int ret = location_find_python(builder->locations, frame, &location_id);
+	const uint64_t mixed = ((uint64_t)frame->code_id << 32 | (uint32_t)frame->value) *
+			       UINT64_C(0x9e3779b97f4a7c15);
+	struct python_site *site = &builder->python_sites[mixed >> 52];
+	int error = 0;
 
-	if (ret)
-		return ret;
-	location = location_get(builder->locations, location_id);
-	if (location->is_entry) {
+	_Static_assert(PYTHON_SITES_NR == 1 << 12, "the upper 12 bits choose");
+	if (!site->location_plus_1 || site->frame.code_id != frame->code_id ||
+	    site->frame.value != frame->value)
+		error = builder_new_python_site(builder, frame, site);
+	if (error)
+		return error;
+	if (site->is_entry) {
 		stack->gap = stack->gap ? stack->gap : STACK_GAP_TORN;
 		return 0;
 	}
-	if (location->is_shim)
+	if (site->is_shim)
 		return 0;
 	stack->python_frames_nr++;
-	return builder_put(builder, location_id, location->symbol_offset);
+	return builder_put(builder, site->location_plus_1 - 1, site->address);
 }
 
 static int builder_put_merged(struct stack_builder *builder, const struct native_stack *native,

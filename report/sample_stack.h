@@ -36,6 +36,17 @@ struct native_place {
 
 VEC_DEFINE(native_places, struct native_place)
 
+/* What a Python frame comes to, kept by a hash: another one may have taken its place since. */
+struct python_site {
+	struct py_frame frame;
+	uint32_t location_plus_1; /* 0: empty */
+	bool is_entry;		  /* struct location, as the next ones */
+	bool is_shim;
+	uint64_t address; /* its symbol_offset */
+};
+
+enum { PYTHON_SITES_NR = 1 << 12 };
+
 /* Why the root side of a stack is missing. */
 enum stack_gap {
 	STACK_GAP_NONE,
@@ -85,6 +96,7 @@ struct stack_builder {
 	struct native_places natives; /* by native frame */
 	struct merged_frames merged;
 	struct stack_frames frames;
+	struct python_site python_sites[PYTHON_SITES_NR];
 };
 
 /** @locations and @times are borrowed. Return: 0 or -ENOMEM. */

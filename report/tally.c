@@ -20,22 +20,31 @@ void tally_deinit(struct tally *tally)
 	*tally = (struct tally){0};
 }
 
-static int tally_frame(struct tally *tally, const struct output *output, struct location *location,
-		       uint32_t *ret)
+/* Once for each location. */
+static int tally_new_frame(struct tally *tally, const struct output *output,
+			   const struct location *location, uint32_t *ret)
 {
+	int error;
+
+	strbuf_reset(&tally->key);
+	output->ops->frame_key(output, location, &tally->key);
+	if (tally->key.error)
+		return tally->key.error;
+	error = intern_bytes(&tally->frame_keys, strbuf_text(&tally->key), tally->key.nr, ret);
+	if (error == 0 && *ret == tally->locations.nr)
+		error = tally_locations_append(&tally->locations, location);
+	return error;
+}
+
+static int tally_frame(struct tally *tally, const struct output *output,
+		       struct location_table *locations, uint32_t location, uint32_t *ret)
+{
+	uint32_t *id = location_frame_id(locations, location);
 	int error = 0;
 
-	if (location->frame_id == ID_NONE) {
-		strbuf_reset(&tally->key);
-		output->ops->frame_key(output, location, &tally->key);
-		if (tally->key.error)
-			return tally->key.error;
-		error = intern_bytes(&tally->frame_keys, strbuf_text(&tally->key), tally->key.nr,
-				     &location->frame_id);
-		if (error == 0 && location->frame_id == tally->locations.nr)
-			error = tally_locations_append(&tally->locations, location);
-	}
-	*ret = location->frame_id;
+	if (*id == ID_NONE)
+		error = tally_new_frame(tally, output, location_get(locations, location), id);
+	*ret = *id;
 	return error;
 }
 
@@ -81,8 +90,7 @@ int tally_add(struct tally *tally, struct location_table *locations, const struc
 		ret = u32_vec_reserve(&tally->path, sample->frames_nr);
 	tally->path.nr = sample->frames_nr;
 	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++)
-		ret = tally_frame(tally, output,
-				  location_get(locations, sample->frames[i].location),
+		ret = tally_frame(tally, output, locations, sample->frames[i].location,
 				  &tally->path.items[sample->frames_nr - 1 - i]);
 	if (ret)
 		return ret;

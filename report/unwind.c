@@ -297,11 +297,11 @@ static bool step_by_plain_rule(struct unwinder *unwinder, const struct cfi_rule 
 		unsigned int number = cfi_saved_register(index);
 
 		memcpy(&registers->values[number], at_cfa + rule->saved[index].offset, 8);
-		registers->known |= 1U << number;
 	}
 	memcpy(&registers->values[DWARF_RIP], at_cfa - 8, 8);
 	registers->values[DWARF_RSP] = cfa;
-	registers->known |= 1U << DWARF_RIP | 1U << DWARF_RSP;
+	registers->known |= cfi_saved_registers(rule->saved_mask) | 1U << DWARF_RIP |
+			    1U << DWARF_RSP;
 	frame->cfa = cfa;
 	return true;
 }
