@@ -14,6 +14,7 @@
 #include "format/perf_file.h"
 #include "format/writer.h"
 #include "report/present.h"
+#include "tests/golden/recording_facts.h"
 
 enum {
 	WITH_THREADS = 1 << 2,
@@ -45,25 +46,7 @@ static void front_make(struct front *front)
 {
 	static const char *const argv[] = {"pyrec", NULL};
 	const int fd = memfd_create("front", MFD_CLOEXEC);
-	const struct perf_file_facts facts = {
-	    .attr = {.type = PERF_TYPE_SOFTWARE,
-		     .size = sizeof(struct perf_event_attr),
-		     .sample_freq = 99,
-		     .sample_type = PYREC_SAMPLE_TYPE,
-		     .freq = 1,
-		     .sample_id_all = 1,
-		     .sample_regs_user = PYREC_REGS_USER,
-		     .sample_stack_user = 61440},
-	    .event_name = "cpu-clock",
-	    .hostname = "host",
-	    .os_release = "6.1.0",
-	    .tool_version = "pyrec",
-	    .arch = "x86_64",
-	    .cpus_online_nr = 1,
-	    .cpus_available_nr = 1,
-	    .cpu_description = "CPU",
-	    .argv = argv,
-	};
+	const struct perf_file_facts facts = recording_facts(argv);
 	struct perf_writer_options options = {.zstd_level = 1};
 	struct perf_writer *writer;
 	struct perf_file_section data;

@@ -17,6 +17,7 @@
 #include "format/bundle.h"
 #include "format/payload.h"
 #include "format/writer.h"
+#include "tests/golden/recording_facts.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -400,46 +401,12 @@ static void make_bundle(struct strbuf *bundle)
 
 /* ---- The whole ---- */
 
-static struct perf_event_attr attr_make(void)
-{
-	return (struct perf_event_attr){
-	    .type = PERF_TYPE_SOFTWARE,
-	    .size = sizeof(struct perf_event_attr),
-	    .config = PERF_COUNT_SW_CPU_CLOCK,
-	    .sample_freq = 99,
-	    .sample_type = PYREC_SAMPLE_TYPE,
-	    .freq = 1,
-	    .mmap = 1,
-	    .mmap2 = 1,
-	    .comm = 1,
-	    .comm_exec = 1,
-	    .task = 1,
-	    .build_id = 1,
-	    .sample_id_all = 1,
-	    .exclude_callchain_user = 1,
-	    .use_clockid = 1,
-	    .clockid = 1, /* CLOCK_MONOTONIC */
-	    .sample_regs_user = PYREC_REGS_USER,
-	    .sample_stack_user = 61440,
-	};
-}
-
 static void recording_create(struct recording *recording, const struct options *options)
 {
 	static const char *const argv[] = {"pyrec", "record", "-F", "99", "-d", "4", NULL};
 	const struct perf_writer_options writer_options = {
 	    .path = options->path, .compress = !options->is_plain, .zstd_level = 3};
-	const struct perf_file_facts facts = {.attr = attr_make(),
-					      .event_name = "cpu-clock",
-					      .hostname = "prod-1",
-					      .os_release = "6.1.0-18-amd64",
-					      .tool_version = "pyrec 0.1",
-					      .arch = "x86_64",
-					      .cpus_online_nr = 4,
-					      .cpus_available_nr = 8,
-					      .cpu_description = "A Processor @ 2.0GHz",
-					      .total_memory_kib = 16384,
-					      .argv = argv};
+	const struct perf_file_facts facts = recording_facts(argv);
 
 	recording->layout = record_layout_make(&facts.attr);
 	check(perf_writer_create(&writer_options, &facts, &recording->writer), options->path);

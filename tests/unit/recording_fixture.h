@@ -16,6 +16,7 @@
 #include "format/payload.h"
 #include "format/reader.h"
 #include "record/output.h"
+#include "tests/golden/recording_facts.h"
 
 /* One record, decoded; everything in it points into bytes. */
 struct read_back {
@@ -39,23 +40,7 @@ static inline void recording_begin(struct recording *recording)
 	const struct perf_writer_options options = {
 	    .path = recording->path, .compress = true, .zstd_level = 1};
 	const char *const argv[] = {"pyrec", "record", NULL};
-	const struct perf_file_facts facts = {
-	    .attr = {.type = PERF_TYPE_SOFTWARE,
-		     .size = sizeof(struct perf_event_attr),
-		     .freq = 1,
-		     .sample_freq = 99,
-		     .sample_type = PYREC_SAMPLE_TYPE,
-		     .sample_regs_user = PYREC_REGS_USER,
-		     .sample_stack_user = 61440,
-		     .sample_id_all = 1},
-	    .event_name = "cpu-clock",
-	    .hostname = "h",
-	    .os_release = "6.1",
-	    .tool_version = "pyrec",
-	    .arch = "x86_64",
-	    .cpu_description = "cpu",
-	    .argv = argv,
-	};
+	const struct perf_file_facts facts = recording_facts(argv);
 	int fd;
 
 	*recording = (struct recording){.path = "/tmp/pyrec-test-XXXXXX"};
