@@ -176,6 +176,23 @@ def marked_lines(code):
     return lines_between(code, first, last)
 
 
+def spin(seconds, gap=False, of_cpu=False):
+    """Work in this very function for so long. (stack down to here, as the interpreter says, window)."""
+    frames = frames_from_root(sys._getframe())
+    stack = [python_frame(frame, gap=gap) for frame in frames]
+    stack[-1]["lines"] = sorted(marked_lines(spin.__code__))
+    stack[0]["gap"] = True
+    clock, second = (cpu_seconds, 1) if of_cpu else (monotonic, SECOND)
+    begin = monotonic()  # window begins
+    deadline = clock() + seconds * second
+    while clock() < deadline:
+        value = 1
+        for _ in range(64):
+            value = value * 31 % 1000003
+    end = monotonic()  # window ends
+    return stack, (in_ns(begin), in_ns(end))
+
+
 def identity():
     return {
         "pid": os.getpid(),

@@ -16,7 +16,6 @@ import threading
 import weakref
 
 import declared
-from declared import SECOND, in_ns, monotonic
 from traced import all_stacks, run_shape
 
 CYCLE_NR = 7
@@ -326,7 +325,7 @@ INSIDE = {
 
 
 def cycle(which, left, seconds):
-    return STEPS[which](left, seconds) if left else bottom(seconds)
+    return STEPS[which](left, seconds) if left else declared.spin(seconds)
 
 
 def make_step(which):
@@ -338,21 +337,6 @@ def make_step(which):
 
 
 STEPS = [make_step(which) for which in range(CYCLE_NR)]
-
-
-def bottom(seconds):
-    frames = declared.frames_from_root(sys._getframe())
-    stack = [declared.python_frame(frame) for frame in frames]
-    stack[-1]["lines"] = sorted(declared.marked_lines(bottom.__code__))
-    stack[0]["gap"] = True
-    begin = monotonic()  # window begins
-    deadline = begin + seconds * SECOND
-    while monotonic() < deadline:
-        value = 1
-        for _ in range(64):
-            value = value * 31 % 1000003
-    end = monotonic()  # window ends
-    return stack, (in_ns(begin), in_ns(end))
 
 
 def recurse(depth, seconds):

@@ -11,7 +11,6 @@ import sys
 import threading
 
 import declared
-from declared import SECOND, in_ns, monotonic
 
 WORKERS_NR = 3
 SECONDS = float(sys.argv[1])
@@ -29,18 +28,8 @@ def wait():
 
 
 def compute(seconds):
-    stack = [declared.python_frame(f) for f in declared.frames_from_root(sys._getframe())]
-    stack[-1]["lines"] = sorted(declared.marked_lines(compute.__code__))
-    for frame in stack:
-        frame["gap"] = True
-    begin = monotonic()  # window begins
-    deadline = begin + seconds * SECOND
-    while monotonic() < deadline:
-        value = 1
-        for _ in range(64):
-            value = value * 31 % 1000003
-    end = monotonic()  # window ends
-    parts.append((declared.native_id(), stack, in_ns(begin), in_ns(end)))
+    stack, window = declared.spin(seconds, gap=True)
+    parts.append((declared.native_id(), stack, window))
 
 
 def come_and_go():
@@ -71,5 +60,5 @@ compute(SECONDS)
 finished.set()
 for thread in threads:
     thread.join()
-for tid, stack, begin, end in parts:
-    declared.emit(stacks=[stack], window=[begin, end], **dict(declared.identity(), tid=tid))
+for tid, stack, window in parts:
+    declared.emit(stacks=[stack], window=window, **dict(declared.identity(), tid=tid))

@@ -7,12 +7,10 @@ argv: seconds of CPU time for each.
 import os
 import sys
 import tempfile
-import time
 import types
 import zipfile
 
 import declared
-from declared import in_ns, monotonic
 
 LONG = 10000
 SOURCE = "def {name}(hold, *arguments):\n    return hold(*arguments)\n"
@@ -72,18 +70,8 @@ def compiled(name, file):
 
 
 def hold(case, seconds):
-    """Work here for a while; the stack is what the interpreter says of itself."""
-    frames = declared.frames_from_root(sys._getframe())
-    stack = [declared.python_frame(frame, gap=True) for frame in frames]
-    stack[-1]["lines"] = sorted(declared.marked_lines(hold.__code__))
-    begin = monotonic()  # window begins
-    deadline = time.process_time() + seconds  # of CPU time: so many ticks come by
-    while time.process_time() < deadline:
-        value = 1
-        for _ in range(64):
-            value = value * 31 % 1000003
-    end = monotonic()  # window ends
-    window = (in_ns(begin), in_ns(end))
+    """Work for a while, of CPU time: so many ticks come by."""
+    stack, window = declared.spin(seconds, gap=True, of_cpu=True)
     declared.emit(case=case, stack=stack, window=window, **declared.identity())
 
 

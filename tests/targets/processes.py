@@ -14,24 +14,13 @@ import sys
 import time
 
 import declared
-from declared import cpu_seconds, in_ns, monotonic
 
 SOURCE = "def work_{tag}(hold, *arguments):\n    return hold(*arguments)\n"
 STORM_NR = 8
 
 
 def hold(tag, seconds):
-    frames = declared.frames_from_root(sys._getframe())
-    stack = [declared.python_frame(frame, gap=True) for frame in frames]
-    stack[-1]["lines"] = sorted(declared.marked_lines(hold.__code__))
-    begin = monotonic()  # window begins
-    deadline = cpu_seconds() + seconds
-    while cpu_seconds() < deadline:
-        value = 1
-        for _ in range(64):
-            value = value * 31 % 1000003
-    end = monotonic()  # window ends
-    window = (in_ns(begin), in_ns(end))
+    stack, window = declared.spin(seconds, gap=True, of_cpu=True)
     declared.emit(tag=tag, stack=stack, window=window, **declared.identity())
 
 

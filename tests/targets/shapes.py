@@ -9,7 +9,6 @@ import functools
 import sys
 
 import declared
-from declared import SECOND, in_ns, monotonic
 from traced import all_stacks, burn, run_shape
 
 RECURSION_NR = 4000
@@ -128,18 +127,7 @@ def exception():
 def recurse(depth, seconds):
     if depth:
         return recurse(depth - 1, seconds)
-    frames = declared.frames_from_root(sys._getframe())
-    stack = [declared.python_frame(frame) for frame in frames]
-    stack[-1]["lines"] = sorted(declared.marked_lines(recurse.__code__))
-    stack[0]["gap"] = True
-    begin = monotonic()  # window begins
-    deadline = begin + seconds * SECOND
-    while monotonic() < deadline:
-        value = 1
-        for _ in range(64):
-            value = value * 31 % 1000003
-    end = monotonic()  # window ends
-    return stack, (in_ns(begin), in_ns(end))
+    return declared.spin(seconds)
 
 
 SHAPES = [

@@ -42,21 +42,13 @@ def frames_here(leaf):
     return stack
 
 
-def emit(stack, begin, end):
-    declared.emit(stacks=[stack], window=[in_ns(begin), in_ns(end)], **declared.identity())
+def emit(stack, window):
+    declared.emit(stacks=[stack], window=window, **declared.identity())
 
 
 def compute():
-    stack = frames_here(sys._getframe())
-    stack[-1]["lines"] = sorted(declared.marked_lines(compute.__code__))
-    begin = monotonic()  # window begins
-    deadline = begin + SECONDS * SECOND
-    while monotonic() < deadline:
-        value = 1
-        for _ in range(64):
-            value = value * 31 % 1000003
-    end = monotonic()  # window ends
-    emit(stack, begin, end)
+    stack, window = declared.spin(SECONDS, gap=True)
+    emit(outside + stack, window)
 
 
 def compress():
@@ -69,7 +61,7 @@ def compress():
     deadline = begin + SECONDS * SECOND
     while monotonic() < deadline:
         zlib.compress(TEXT, 9)
-    emit(stack, begin, monotonic())
+    emit(stack, (in_ns(begin), in_ns(monotonic())))
 
 
 def compute_in_thread():
