@@ -12,6 +12,8 @@ import os
 import re
 import unicodedata
 
+from pyrec_harness import within
+
 FILLERS = re.compile(
     r"^(python\d?(\.\d+)?([dmt]|-dbg)?|libpython\d[\d.]*[dmt]?\.so.*|libc\.so(\.6)?|libm\.so\.6"
     r"|ld-linux-x86-64\.so\.2|(libc|libm|libpthread|ld)-2\.\d+\.so|ld-musl-x86_64\.so\.1|\[vdso\])$"
@@ -171,6 +173,29 @@ def nearest(sample, stacks, differences):
         return agreed - abs(len(names) - len(declared)) / 1000
 
     return differences[max(range(len(stacks)), key=common)]
+
+
+def window_samples(window, everything):
+    """Of a declared window's thread and time: (samples that are whole, samples that say they are not)."""
+    own = within([s for s in everything if s.tid == window["tid"]], *window["window"])
+    return [s for s in own if not is_flagged(s)], [s for s in own if is_flagged(s)]
+
+
+def judge_windows(windows, everything, samples_min, flagged_max):
+    """What is wrong with the whole samples of each window (impossible, or fewer than samples_min), and
+    with the others: these are no lies, but all windows together may have flagged_max at most."""
+    failures, flagged_nr = [], 0
+    for window in windows:
+        whole, flagged = window_samples(window, everything)
+        flagged_nr += len(flagged)
+        impossible = find_impossible(whole, window["stacks"])
+        if impossible:
+            failures.append(f"{window['shape']}: {describe(impossible, whole)}")
+        if len(whole) < samples_min:
+            failures.append(f"{window['shape']}: only {len(whole)} samples")
+    if flagged_nr > flagged_max:
+        failures.append(f"{flagged_nr} of {len(everything)} samples are not whole")
+    return failures
 
 
 def find_wrong_cut(samples, stack):

@@ -3,7 +3,7 @@
 frames: each sample is a stack that the interpreter saw. Recursion deeper than what is kept: the leaf
 side, and the sample says that the root is missing."""
 
-from declared_stacks import describe, find_impossible, is_declared, is_flagged
+from declared_stacks import is_declared, judge_windows
 from pyrec_harness import documents, record_command, run_target, script, within
 
 SECONDS = 0.1
@@ -35,19 +35,7 @@ def test_frames(python3, workdir):
     target = run_target(python3, "frames.py", SECONDS, DEPTH)
     *shapes, deep = documents(record_command(path, target, "-F", FREQUENCY).stdout)
     everything = script(path)
-    failures = []
-    flagged_nr = 0
-    for shape in shapes:
-        all_samples = within([s for s in everything if s.tid == shape["tid"]], *shape["window"])
-        samples = [sample for sample in all_samples if not is_flagged(sample)]
-        flagged_nr += len(all_samples) - len(samples)
-        impossible = find_impossible(samples, shape["stacks"])
-        if impossible:
-            failures.append(f"{shape['shape']}: {describe(impossible, samples)}")
-        if len(samples) < SAMPLES_MIN:
-            failures.append(f"{shape['shape']}: only {len(samples)} samples")
-    if flagged_nr > max(1, FLAGGED_MAX * len(everything)):
-        failures.append(f"{flagged_nr} of {len(everything)} samples are not whole")
+    failures = judge_windows(shapes, everything, SAMPLES_MIN, max(1, FLAGGED_MAX * len(everything)))
     samples = within([s for s in everything if s.tid == deep["tid"]], *deep["window"])
     failures += judge_deep(samples, deep["deep"]) or [] if samples else ["no deep sample"]
     assert not failures, "\n".join(failures)

@@ -5,7 +5,7 @@ between them. make check-pythons runs the same over every interpreter."""
 import pytest
 
 import extensions
-from declared_stacks import describe, find_impossible, is_flagged
+from declared_stacks import judge_windows
 from pyrec_harness import (
     documents,
     find_headers,
@@ -14,29 +14,12 @@ from pyrec_harness import (
     run_target,
     script,
     skip,
-    within,
 )
 
 SECONDS = 0.1
 FLAGGED_MAX = 0.01  # of some thousand samples of transitions; none may be wrong
 # Cython 0.29 of Debian 12 writes for nothing newer.
 CYTHON_MINORS = ("3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "system")
-
-
-def check_windows(told, everything):
-    failures, flagged_nr = [], 0
-    for window in told:
-        samples = within([s for s in everything if s.tid == window["tid"]], *window["window"])
-        whole = [sample for sample in samples if not is_flagged(sample)]
-        flagged_nr += len(samples) - len(whole)
-        impossible = find_impossible(whole, window["stacks"])
-        if impossible:
-            failures.append(f"{window['shape']}: {describe(impossible, whole)}")
-        if not whole:
-            failures.append(f"{window['shape']}: no sample")
-    if flagged_nr > FLAGGED_MAX * len(everything):
-        failures.append(f"{flagged_nr} of {len(everything)} samples are not whole")
-    return failures
 
 
 @pytest.mark.parametrize("minor", ["3.6", "3.10", "3.12", "system"])
@@ -50,7 +33,9 @@ def test_every_way(minor, workdir):
     target = run_target(python, "merge.py", SECONDS, workdir)
     told = documents(record_command(path, target, "-F", "999").stdout)
     absent = {row["absent"]: row["reason"] for row in told if "absent" in row}
-    failures = check_windows([row for row in told if "window" in row], script(path))
+    everything = script(path)
+    windows = [row for row in told if "window" in row]
+    failures = judge_windows(windows, everything, 1, FLAGGED_MAX * len(everything))
     assert not failures, "\n".join(failures)
     if minor == "system" and absent:
         skip(f"ways that {python} lacks: {absent}")

@@ -5,7 +5,7 @@ objects of interpreters that come and go are told apart, though each counts its 
 import pytest
 
 import embedding
-from declared_stacks import describe, find_impossible, is_flagged
+from declared_stacks import describe, find_impossible, window_samples
 from pyrec_harness import (
     HEAP_FRAME_MINORS,
     MINORS,
@@ -33,10 +33,9 @@ def test_stacks(version, workdir):
     assert len(parts) == PARTS_NR
     everything = script(path)
     for part in parts:
-        own = within([s for s in everything if s.tid == part["tid"]], *part["window"])
-        assert len(own) >= 10
-        whole = [sample for sample in own if not is_flagged(sample)]
-        assert len(own) - len(whole) <= 1, describe([(s, "flagged") for s in own], own)
+        whole, flagged = window_samples(part, everything)
+        assert len(whole + flagged) >= 10
+        assert len(flagged) <= 1, describe([(s, "flagged") for s in flagged], whole + flagged)
         impossible = find_impossible(whole, part["stacks"], "libz.so.1.2.13")
         assert not impossible, describe(impossible, whole)
 
