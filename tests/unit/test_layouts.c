@@ -14,12 +14,10 @@
 #include "tests/unit/debug_offsets.h"
 
 /* That of a version that is known, by its @nr bytes of debug offsets where it has them. */
-static struct python_layout layout_get(uint32_t version_hex, const uint8_t *offsets, size_t nr)
+static void layout_get(uint32_t version_hex, const uint8_t *offsets, size_t nr,
+		       struct python_layout *ret)
 {
-	struct python_layout layout;
-
-	assert_int_equal(python_layout_find(version_hex, offsets, nr, &layout), 0);
-	return layout;
+	assert_int_equal(python_layout_find(version_hex, offsets, nr, ret), 0);
 }
 
 /* Objects with the head that a build with the GIL gives them. */
@@ -37,9 +35,10 @@ static void assert_plain_objects(const struct pyrec_layout *walk)
 
 static void test_3_11(void **state)
 {
-	const struct python_layout layout = layout_get(0x030b07f0, NULL, 0);
+	struct python_layout layout;
 
 	(void)state;
+	layout_get(0x030b07f0, NULL, 0, &layout);
 	assert_int_equal(layout.walk.tstate_frame, 56);
 	assert_int_equal(layout.walk.cframe_frame, 8);
 	assert_int_equal(layout.walk.cframe_previous, 16);
@@ -75,9 +74,10 @@ static void assert_frames_3_12(const struct pyrec_layout *walk)
 
 static void test_3_12(void **state)
 {
-	const struct python_layout layout = layout_get(0x030c01f0, NULL, 0);
+	struct python_layout layout;
 
 	(void)state;
+	layout_get(0x030c01f0, NULL, 0, &layout);
 	assert_frames_3_12(&layout.walk);
 	assert_int_equal(layout.walk.cframe_frame, 0);
 	assert_int_equal(layout.walk.cframe_previous, 8);
@@ -105,7 +105,7 @@ static void test_heap_frames(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < array_size(rows); i++) {
-		layout = layout_get(rows[i].version_hex, NULL, 0);
+		layout_get(rows[i].version_hex, NULL, 0, &layout);
 		assert_true(layout.walk.is_heap_frame && !layout.walk.has_cframe);
 		assert_int_equal(layout.walk.frame_instr, rows[i].frame_instr);
 		assert_int_equal(layout.walk.code_lines, rows[i].code_lines);
@@ -123,7 +123,7 @@ static void test_2_7(void **state)
 	struct python_layout layout;
 
 	(void)state;
-	layout = layout_get(0x020712f0, NULL, 0);
+	layout_get(0x020712f0, NULL, 0, &layout);
 	assert_true(layout.walk.is_heap_frame && layout.walk.has_byte_names);
 	assert_true(layout.has_thread_list && !layout.has_plain_key);
 	assert_int_equal(layout.walk.frame_instr, 120);
@@ -141,7 +141,7 @@ static void test_3_13(void **state)
 
 	(void)state;
 	debug_offsets_3_13(offsets, 0x030d12f0);
-	layout = layout_get(0x030d12f0, offsets, sizeof(offsets));
+	layout_get(0x030d12f0, offsets, sizeof(offsets), &layout);
 	assert_frames_3_12(&layout.walk);
 	assert_int_equal(layout.walk.tstate_frame, 72);
 	assert_int_equal(layout.walk.code_instrs, 200);
@@ -155,7 +155,7 @@ static void assert_same_as_3_13(const struct pyrec_layout *walk)
 	struct python_layout layout;
 
 	debug_offsets_3_13(offsets, 0x030d12f0);
-	layout = layout_get(0x030d12f0, offsets, sizeof(offsets));
+	layout_get(0x030d12f0, offsets, sizeof(offsets), &layout);
 	layout.walk.frame_owner = 74;
 	layout.walk.code_instrs = 208;
 	layout.walk.skipped_owner = walk->skipped_owner;
@@ -177,7 +177,7 @@ static void test_3_14(void **state)
 
 	(void)state;
 	debug_offsets_3_14(offsets, 0x030e0af0);
-	layout = layout_get(0x030e0af0, offsets, sizeof(offsets));
+	layout_get(0x030e0af0, offsets, sizeof(offsets), &layout);
 	assert_same_as_3_13(&layout.walk);
 	assert_int_equal(layout.walk.skipped_owner, 4);
 	assert_int_equal(layout.walk.tstate_base_frame, 0);
@@ -195,7 +195,7 @@ static void test_3_15(void **state)
 
 	(void)state;
 	debug_offsets_3_15(offsets, 0x030f02f0);
-	layout = layout_get(0x030f02f0, offsets, sizeof(offsets));
+	layout_get(0x030f02f0, offsets, sizeof(offsets), &layout);
 	assert_same_as_3_13(&layout.walk);
 	assert_int_equal(layout.walk.skipped_owner, 0);
 	assert_int_equal(layout.walk.tstate_base_frame, 80);
@@ -243,7 +243,7 @@ static void test_3_13_is_told(void **state)
 	debug_offsets_3_13(offsets, 0x030d00f0);
 	debug_offsets_set(offsets, 184, 80);
 	debug_offsets_set(offsets, 280, 96);
-	layout = layout_get(0x030d00f0, offsets, sizeof(offsets));
+	layout_get(0x030d00f0, offsets, sizeof(offsets), &layout);
 	assert_int_equal(layout.walk.tstate_frame, 80);
 	assert_int_equal(layout.walk.code_file, 96);
 	assert_int_equal(layout.walk.interp_next, 7264);
@@ -301,13 +301,13 @@ static void test_free_threaded(void **state)
 
 	(void)state;
 	debug_offsets_3_13t(offsets, 0x030d05f0);
-	layout = layout_get(0x030d05f0, offsets, sizeof(offsets));
+	layout_get(0x030d05f0, offsets, sizeof(offsets), &layout);
 	assert_free_threaded(&layout);
 	assert_int_equal(layout.walk.code_instrs, 216);
 	assert_int_equal(layout.walk.code_copies, 0);
 	assert_int_equal(pyrec_unicode_state(&layout.walk, 3 | 1 << 2 | 1 << 5 | 1 << 6), 25);
 	debug_offsets_3_14t(offsets, 0x030e0af0);
-	layout = layout_get(0x030e0af0, offsets, sizeof(offsets));
+	layout_get(0x030e0af0, offsets, sizeof(offsets), &layout);
 	assert_free_threaded(&layout);
 	assert_int_equal(layout.walk.code_instrs, 232);
 	assert_int_equal(layout.walk.code_copies, 224);
@@ -317,7 +317,7 @@ static void test_free_threaded(void **state)
 	assert_int_equal(layout.walk.type_flags, 184);
 	assert_int_equal(layout.walk.long_digits, 40);
 	debug_offsets_3_15t(offsets, 0x030f02f0);
-	layout = layout_get(0x030f02f0, offsets, sizeof(offsets));
+	layout_get(0x030f02f0, offsets, sizeof(offsets), &layout);
 	assert_free_threaded(&layout);
 	assert_int_equal(layout.walk.code_copies, 224);
 	assert_int_equal(layout.walk.frame_copy, 72);
