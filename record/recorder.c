@@ -119,7 +119,8 @@ static int recorder_open_kernel_side(struct recorder *recorder)
 	}
 	if (!error) {
 		processes_set_sampler(recorder->processes, recorder->sampler);
-		error = sideband_create(SIDEBAND_PAGES, &recorder->sideband);
+		error = sideband_create(SIDEBAND_PAGES, recorder->clock_shift.monotonic_ns,
+					&recorder->sideband);
 	}
 	return error;
 }

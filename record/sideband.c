@@ -17,10 +17,14 @@
 #include "common/log.h"
 #include "record/privileges.h"
 
+enum { PASSES_MAX = 16 };
+
 struct sideband_ring {
 	int fd; /* -1: the CPU is offline */
 	struct perf_event_mmap_page *page;
 	uint8_t *data;
+	uint64_t head;	  /* of the pass in work */
+	uint64_t next_ns; /* of the first record that was not visited; UINT64_MAX: none */
 };
 
 struct sideband {
@@ -28,6 +32,7 @@ struct sideband {
 	int rings_nr;
 	size_t data_bytes; /* of each ring; a power of two */
 	int epoll_fd;
+	int64_t clock_shift_ns;
 	uint64_t *record; /* one that wraps around the end is put together here: 64 KiB */
 };
 
@@ -89,13 +94,14 @@ static int sideband_open_ring(struct sideband *sideband, struct sideband_ring *r
 	return epoll_ctl(sideband->epoll_fd, EPOLL_CTL_ADD, ring->fd, &interest) ? -errno : 0;
 }
 
-int sideband_create(uint32_t ring_pages, struct sideband **ret)
+int sideband_create(uint32_t ring_pages, int64_t clock_shift_ns, struct sideband **ret)
 {
 	struct sideband *sideband = calloc(1, sizeof(*sideband));
 	int error = 0;
 
 	if (!sideband)
 		return -ENOMEM;
+	sideband->clock_shift_ns = clock_shift_ns;
 	sideband->data_bytes = ring_pages * (size_t)sysconf(_SC_PAGESIZE);
 	sideband->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	sideband->rings_nr = get_nprocs_conf();
@@ -166,32 +172,83 @@ sideband_record(const struct sideband *sideband, const struct sideband_ring *rin
 	return copy;
 }
 
-static int sideband_drain_ring(struct sideband *sideband, struct sideband_ring *ring,
-			       int (*visit)(void *context, const struct perf_event_header *bytes),
-			       void *context)
+/* See what comes next in @ring; what cannot be read is due at once. */
+static void sideband_peek(const struct sideband *sideband, struct sideband_ring *ring)
 {
-	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
-	uint64_t tail = ring->page->data_tail;
+	const uint64_t tail = ring->page->data_tail;
+	const struct perf_event_header *header;
+	struct record record;
+
+	ring->next_ns = UINT64_MAX;
+	if (tail == ring->head)
+		return;
+	header = sideband_record(sideband, ring, tail);
+	ring->next_ns = record_decode(header, header->size, &layout, &record) ? 0
+									      : record.id.time_ns;
+}
+
+static struct sideband_ring *sideband_first(const struct sideband *sideband)
+{
+	struct sideband_ring *first = NULL;
+
+	for (int cpu = 0; cpu < sideband->rings_nr; cpu++) {
+		struct sideband_ring *ring = &sideband->rings[cpu];
+
+		if (ring->page && ring->next_ns != UINT64_MAX &&
+		    (!first || ring->next_ns < first->next_ns))
+			first = ring;
+	}
+	return first;
+}
+
+static uint64_t sideband_now_ns(const struct sideband *sideband)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec -
+	       (uint64_t)sideband->clock_shift_ns;
+}
+
+/*
+ * Records up to the moment of the call. What led to one of them on another CPU (the fork before an
+ * exec) was in that CPU's ring before this moment, so it is seen too, which cannot be said of
+ * later ones. @is_left: there are later ones.
+ */
+static int sideband_pass(struct sideband *sideband, sideband_visit visit, void *context,
+			 bool *is_left)
+{
+	const uint64_t until_ns = sideband_now_ns(sideband);
+	struct sideband_ring *ring;
 	int ret = 0;
 
-	while (tail != head && ret == 0) {
-		const struct perf_event_header *header = sideband_record(sideband, ring, tail);
-
-		tail += header->size;
-		ret = visit(context, header);
+	for (int cpu = 0; cpu < sideband->rings_nr; cpu++) {
+		ring = &sideband->rings[cpu];
+		if (!ring->page)
+			continue;
+		ring->head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
+		sideband_peek(sideband, ring);
 	}
-	__atomic_store_n(&ring->page->data_tail, tail, __ATOMIC_RELEASE);
+	while ((ring = sideband_first(sideband)) != NULL && ring->next_ns <= until_ns && ret == 0) {
+		const uint64_t tail = ring->page->data_tail;
+		const struct perf_event_header *header = sideband_record(sideband, ring, tail);
+		const uint16_t bytes = header->size;
+
+		ret = visit(context, header);
+		__atomic_store_n(&ring->page->data_tail, tail + bytes, __ATOMIC_RELEASE);
+		sideband_peek(sideband, ring);
+	}
+	*is_left = ring != NULL;
 	return ret;
 }
 
-int sideband_drain(struct sideband *sideband,
-		   int (*visit)(void *context, const struct perf_event_header *bytes),
-		   void *context)
+int sideband_drain(struct sideband *sideband, sideband_visit visit, void *context)
 {
+	bool is_left = true;
 	int ret = 0;
 
-	for (int cpu = 0; ret == 0 && cpu < sideband->rings_nr; cpu++)
-		if (sideband->rings[cpu].page)
-			ret = sideband_drain_ring(sideband, &sideband->rings[cpu], visit, context);
+	/* Nothing would wake us for what is left; in a storm of records the next one does. */
+	for (int pass = 0; ret == 0 && is_left && pass < PASSES_MAX; pass++)
+		ret = sideband_pass(sideband, visit, context, &is_left);
 	return ret;
 }

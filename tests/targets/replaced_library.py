@@ -3,7 +3,8 @@
 
     replaced_library.py FLAG FIRST SECOND
 
-Says {"ready": true} and waits for the file FLAG; at its end says where each library began and when the second one's code ran.
+Says {"ready": true} and waits for the file FLAG; at its end says where each library began and when the
+second one's code ran.
 """
 
 import _ctypes
