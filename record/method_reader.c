@@ -130,9 +130,11 @@ static int dict_find_table(struct method_search *search, uint64_t dict, uint64_t
 	uint64_t words[2]; /* ma_mask, ma_table */
 	int error = search_read(search, dict + DICT_MASK_2, words, sizeof(words));
 
+	if (error)
+		return error;
 	*nr = words[0] + 1;
 	*entries = words[1];
-	return error;
+	return 0;
 }
 
 /* All entries of @dict, for the caller to free; some are empty. */
