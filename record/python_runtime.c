@@ -230,6 +230,22 @@ static bool pypy_find(const struct elf_file *elf, struct python_runtime *ret)
 }
 
 /*
+ * GraalPy as machine code: the library that its launcher loads and enters as a Java machine
+ * (mx.graalpython/suite.py, "libpythonvm"; sdk/src/org.graalvm.launcher.native/src/launcher.cc of
+ * Graal). On a JVM nothing of the process tells that it runs Python.
+ */
+static bool graalpy_find(const struct elf_file *elf, const char *path, struct python_runtime *ret)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (strcmp(slash ? slash + 1 : path, "libpythonvm.so") != 0 ||
+	    !symbol_vaddr(elf, "JNI_CreateJavaVM"))
+		return false;
+	snprintf(ret->other, sizeof(ret->other), "GraalPy");
+	return true;
+}
+
+/*
  * Py_TRACE_REFS (all debug builds up to 3.7) puts two more pointers before each object, up to 3.12.
  * The function is defined only then (Include/object.h, 3.9 to 3.12: Include/cpython/object.h).
  */
@@ -254,7 +270,7 @@ int python_runtime_detect(const struct elf_file *elf, const char *path, struct p
 	};
 	if (elf_file_machine(elf) != EM_X86_64)
 		return -ENOENT;
-	if (pypy_find(elf, ret))
+	if (pypy_find(elf, ret) || graalpy_find(elf, path, ret))
 		return 0;
 	/* 2.7 and 3.6 have no _PyRuntime. */
 	if (!vaddr && (!symbol_vaddr(elf, "_PyThreadState_Current") ||

@@ -17,7 +17,7 @@ struct python_runtime {
 	uint32_t version_hex; /* micro and level are 0 where only the minor version is known */
 	bool is_walkable;     /* layout is set */
 	bool is_trace_refs; /* built with Py_TRACE_REFS; not told of 3.13 and newer, same layout */
-	/* "PyPy 7.3.11": an interpreter that is not CPython; else empty. */
+	/* "PyPy 7.3.11", "GraalPy": an interpreter that is not CPython; else empty. */
 	char other[24];
 	struct python_layout layout;
 	uint64_t runtime_vaddr; /* _PyRuntime; 0 in 2.7 and 3.6 */

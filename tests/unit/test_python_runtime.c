@@ -187,6 +187,35 @@ static void test_pypy(void **state)
 	}
 }
 
+/* By the library's name and its entry point, both: the one is anybody's, the other any JVM's. */
+static void test_graalpy(void **state)
+{
+	static const struct {
+		const char *path;
+		const char *symbol;
+		int expected;
+	} rows[] = {
+	    {"/opt/graalpy/lib/libpythonvm.so", "JNI_CreateJavaVM", 0},
+	    {"libpythonvm.so", "JNI_CreateJavaVM", 0},
+	    {"/usr/lib/libjvm.so", "JNI_CreateJavaVM", -ENOENT},
+	    {"/usr/lib/notlibpythonvm.so", "JNI_CreateJavaVM", -ENOENT},
+	    {"/usr/lib/libpythonvm.so", "JNI_CreateJavaVMs", -ENOENT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < array_size(rows); i++) {
+		struct elf_writer writer;
+		struct python_runtime runtime;
+
+		elf_writer_init(&writer, ET_DYN);
+		elf_writer_function(&writer, rows[i].symbol, 0x100, 16);
+		assert_int_equal(detect(&writer, SHT_DYNSYM, rows[i].path, &runtime),
+				 rows[i].expected);
+		assert_string_equal(runtime.other, rows[i].expected ? "" : "GraalPy");
+		assert_false(runtime.is_walkable);
+	}
+}
+
 /* Py_TRACE_REFS changes every object; such a build is named but not walked. */
 static void test_trace_refs(void **state)
 {
@@ -308,6 +337,7 @@ int main(void)
 	    cmocka_unit_test(test_old_versions),
 	    cmocka_unit_test(test_trace_refs_3_13),
 	    cmocka_unit_test(test_pypy),
+	    cmocka_unit_test(test_graalpy),
 	    cmocka_unit_test(test_trace_refs),
 	    cmocka_unit_test(test_static_variables),
 	    cmocka_unit_test(test_names),
