@@ -168,6 +168,11 @@ check:
 layers lint hostbpf golden sanitize fuzz-smoke docs-test test-e2e:
 	$(Q)$(CHECK) $(@:test-e2e=e2e)
 
+## fuzz: each fuzzer for ten minutes, FUZZ_SECONDS=; never part of check
+.PHONY: fuzz
+fuzz:
+	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(CHECK) fuzz-smoke
+
 $(O)/tests/kernels/load_objects.o: $(SKELETONS)
 
 $(O)/tests/kernels/%: $(O)/tests/kernels/%.o

@@ -6,14 +6,14 @@
 #   check.sh [lint unit layers golden hostbpf sanitize fuzz-smoke docs-test e2e pythons]
 #
 # Environment: O (build folder), PYTHON, MAKE, REQUIRE=all (a skip of what this machine can do fails),
-# ALSO (stages beside all; pythons is run only when named).
+# ALSO (stages beside all; pythons is run only when named), FUZZ_SECONDS (of each fuzzer).
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 O=${O:-build}
 PYTHON=${PYTHON:-/usr/bin/python3}
 read -ra make <<<"${MAKE:-make} --no-print-directory"
-fuzz_seconds=15
+fuzz_seconds=${FUZZ_SECONDS:-15}
 passed=0 failed=0 skipped=0
 failed_stages=()
 log=$(mktemp) || exit 1
@@ -150,7 +150,7 @@ stage_fuzz_smoke() {
 		name=$(basename "$fuzzer")
 		corpus=$(mktemp -d) || return
 		make_corpus "$name" "$corpus" || add "corpus of $name" 0 1 0
-		run_plain "$name" timeout $((fuzz_seconds * 4)) "$fuzzer" \
+		run_plain "$name" timeout $((fuzz_seconds + 60)) "$fuzzer" \
 			-max_total_time="$fuzz_seconds" -timeout=5 -rss_limit_mb=1024 -malloc_limit_mb=512 -verbosity=1 \
 			-artifact_prefix="$O/fuzz/" "$corpus"
 		rm -rf "$corpus"
