@@ -51,6 +51,18 @@ def least(rounds, *commands):
     return [min(column) for column in zip(*times)]
 
 
+def wall_of_two(command):
+    """Wall seconds of two processes of the same command at once."""
+    begin = time.monotonic()
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    if any(process.wait() for process in processes):
+        sys.exit(f"{command}: failed")
+    return time.monotonic() - begin
+
+
 def stage_figures(path, rounds):
     """{stage: (ms, ns per frame or 0)} of `pyrec report --sort=symbol`, the least of all rounds."""
     figures = {}
@@ -90,8 +102,9 @@ def compare(path, version, rounds):
 
 
 def print_large(folder, seconds):
-    """Memory and threads, on a recording that is not packed and one a tenth as long."""
+    """Memory, of a recording that is not packed and of one a tenth as long; threads; the start."""
     large = record(folder, "3.9", [], seconds * 2, "--no-compress")
+    packed = record(folder, "3.9", [], seconds * 2)
     small = record(folder, "3.11", [], seconds / 5, "--no-compress")
     tiny = record(folder, "3.13", [], 0.3)
     print(f"\n{'file':24} {'MB':>6} {'peak RSS MB, -j1':>17} {'-j2':>6}")
@@ -102,19 +115,30 @@ def print_large(folder, seconds):
         ]
         size = os.path.getsize(path) / 1e6
         print(f"{os.path.basename(path):24} {size:6.0f} {peaks[0]:17.1f} {peaks[1]:6.1f}")
-    print(f"\n{'wall seconds':24} {'-j1':>6} {'-j2':>6} {'ratio':>6}")
-    for name, command in (("script", SCRIPT), ("report", REPORT)):
-        walls = [
-            min(run_measured([PYREC, *command, jobs, "-i", large])[1] for _ in range(3))
-            for jobs in ("-j1", "-j2")
-        ]
-        print(f"{name:24} {walls[0]:6.2f} {walls[1]:6.2f} {walls[0] / walls[1]:6.2f}")
+    print_threads([packed, large])
     plain, inlines = (
         1000 * min(run_measured([PYREC, "report", *options, "-i", tiny])[1] for _ in range(5))
         for options in (["--no-inline"], [])
     )
     print(f"\nstart to end on a recording of {samples_nr(tiny)} samples: {plain:.0f} ms;")
     print(f"with the inlined functions that this machine's debug information tells: {inlines:.0f} ms")
+
+
+def print_threads(paths):
+    """Beside what two processes bring, which share nothing: more than that no two threads can."""
+    print(f"\n{'wall seconds':34} {'-j1':>6} {'-j2':>6} {'ratio':>6} {'two processes':>14}")
+    for path in paths:
+        for name, command in (("script", SCRIPT), ("report", REPORT)):
+            walls = {"-j1": [], "-j2": [], "two": []}
+            for _ in range(5):
+                for jobs in ("-j1", "-j2"):
+                    walls[jobs].append(run_measured([PYREC, *command, jobs, "-i", path])[1])
+                walls["two"].append(wall_of_two([PYREC, *command, "-j1", "-i", path]))
+            one, threads, two = (min(column) for column in walls.values())
+            print(
+                f"{os.path.basename(path):26} {name:7} {one:6.2f} {threads:6.2f}"
+                f" {one / threads:6.2f} {2 * one / two:14.2f}"
+            )
 
 
 def main(seconds, rounds):
@@ -133,5 +157,5 @@ def main(seconds, rounds):
 
 
 if __name__ == "__main__":
-    seconds_and_rounds = sys.argv[1:] + ["13", "3"][len(sys.argv) - 1 :]
+    seconds_and_rounds = sys.argv[1:] + ["13", "5"][len(sys.argv) - 1 :]
     main(*map(int, seconds_and_rounds))
