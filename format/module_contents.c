@@ -9,6 +9,7 @@
 
 #include "common/bytes.h"
 #include "common/debug_file.h"
+#include "common/radix_sort.h"
 #include "common/vec.h"
 
 enum {
@@ -234,16 +235,8 @@ static int symbols_take(struct module_contents *contents, const struct elf_file 
 	return error || !debug ? error : table_take(contents, debug);
 }
 
-/* At one address in the order of the tables, which is that of the names. */
-static int symbol_compare(const void *a, const void *b)
-{
-	const struct bundle_symbol *left = a;
-	const struct bundle_symbol *right = b;
-
-	if (left->vaddr != right->vaddr)
-		return left->vaddr < right->vaddr ? -1 : 1;
-	return left->name < right->name ? -1 : left->name > right->name;
-}
+/* At one address in the order of the tables. */
+RADIX_SORT_DEFINE(sort_symbols, struct bundle_symbol, vaddr)
 
 /* .symtab, .dynsym and the debug file name the same functions. */
 static void symbols_unique(struct module_contents *contents)
@@ -283,13 +276,12 @@ int module_contents_read(const struct elf_file *elf, const struct elf_file *debu
 	error = segments_take(contents, elf);
 	if (!error)
 		error = symbols_take(contents, elf, debug);
+	if (!error)
+		error = sort_symbols(&contents->symbols.items, contents->symbols.nr);
 	if (error) {
 		module_contents_destroy(contents);
 		return error;
 	}
-	if (contents->symbols.nr)
-		qsort(contents->symbols.items, contents->symbols.nr,
-		      sizeof(*contents->symbols.items), symbol_compare);
 	symbols_unique(contents);
 	module->symbols = contents->symbols.items;
 	module->symbols_nr = (uint32_t)contents->symbols.nr;
