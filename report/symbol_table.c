@@ -98,6 +98,40 @@ static int compare_open_symbols(const void *a, const void *b, void *module)
 	return order ? order : compare_names(module, right, left);
 }
 
+static bool are_by_start(const struct open_symbol_vec *symbols)
+{
+	for (size_t i = 1; i < symbols->nr; i++) {
+		if (symbols->items[i - 1].start > symbols->items[i].start)
+			return false;
+	}
+	return true;
+}
+
+static void sort_range(const struct bundle_module *module, struct open_symbol_vec *symbols,
+		       size_t first, size_t end)
+{
+	if (end - first > 1)
+		qsort_r(&symbols->items[first], end - first, sizeof(*symbols->items),
+			compare_open_symbols, (void *)module);
+}
+
+/* Bundles have them by address: only those of one start are left to put in order. */
+static void sort_open_symbols(const struct bundle_module *module, struct open_symbol_vec *symbols)
+{
+	size_t first = 0;
+
+	if (!are_by_start(symbols)) {
+		sort_range(module, symbols, 0, symbols->nr);
+		return;
+	}
+	for (size_t i = 1; i <= symbols->nr; i++) {
+		if (i < symbols->nr && symbols->items[i].start == symbols->items[first].start)
+			continue;
+		sort_range(module, symbols, first, i);
+		first = i;
+	}
+}
+
 /* -- how far a symbol reaches -- */
 
 /* End of the code segment around @vaddr, 0 outside of all. */
@@ -165,9 +199,7 @@ static int collect(const struct bundle_module *module, struct open_symbol_vec *r
 	}
 	if (error)
 		return error;
-	if (ret->nr)
-		qsort_r(ret->items, ret->nr, sizeof(*ret->items), compare_open_symbols,
-			(void *)module);
+	sort_open_symbols(module, ret);
 	if (has_unsized)
 		settle_all_unsized(module, ret);
 	return 0;

@@ -235,13 +235,48 @@ static void test_random(void **state)
 	}
 }
 
+/* Sorted, as bundles have them, and not: the same names win, among many of one address too. */
+static void test_any_order(void **state)
+{
+	unsigned int seed = 7;
+
+	(void)state;
+	for (unsigned int turn = 0; turn < 300; turn++) {
+		struct symbols sorted = {0};
+		struct symbols shuffled = {0};
+		for (unsigned int i = 0; i < 24; i++) {
+			/* No two of one length: the last of all ties is the order itself. */
+			char name[] = "__________________________________";
+
+			name[i + 4] = '\0';
+			name[rand_r(&seed) % 3] = 'a';
+			name[3] = rand_r(&seed) % 2 ? '.' : 'b';
+			add(&sorted, 0x2000 + i / 6 * 0x10, (uint64_t)rand_r(&seed) % 4 * 8,
+			    (uint8_t)(rand_r(&seed) % 3), name);
+		}
+		for (uint32_t i = 0; i < sorted.nr; i++) {
+			/* 7 and 24 have no common divisor. */
+			const struct bundle_symbol *item = &sorted.items[i * 7 % sorted.nr];
+
+			add(&shuffled, item->vaddr, item->bytes, item->bind,
+			    sorted.names.bytes + item->name);
+		}
+		build(&sorted);
+		build(&shuffled);
+		for (uint64_t vaddr = 0x1ff0; vaddr < 0x2080; vaddr++)
+			assert_string_equal(name_at(&sorted, vaddr), name_at(&shuffled, vaddr));
+		deinit(&sorted);
+		deinit(&shuffled);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_empty),   cmocka_unit_test(test_bounds_and_gaps),
 	    cmocka_unit_test(test_ties),    cmocka_unit_test(test_nested),
 	    cmocka_unit_test(test_unsized), cmocka_unit_test(test_damaged),
-	    cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_random),  cmocka_unit_test(test_any_order),
 	};
 
 	return cmocka_run_group_tests_name("symbol_table", tests, NULL, NULL);
