@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/radix_sort.h"
 #include "common/vec.h"
 
 enum { RETURN_ADDRESS_REGISTER = 16 }; /* x86-64 psABI 1.0, figure 3.36 */
@@ -207,7 +208,7 @@ static int fde_decode(const struct cfi_frames *frames, struct cfi_fde *fde, stru
 static int cfi_frames_add_fde(struct cfi_frames *frames, const struct bundle_module *module,
 			      uint32_t offset, uint64_t cie_offset, struct bytes_cursor *at)
 {
-	struct cfi_fde fde = {.offset = offset};
+	struct cfi_fde fde;
 	int64_t cie = cfi_frames_find_cie(frames, cie_offset);
 	int error;
 
@@ -224,11 +225,23 @@ static int cfi_frames_add_fde(struct cfi_frames *frames, const struct bundle_mod
 		return 0;
 	}
 	error = vec_grow((void **)&frames->fdes, &frames->fdes_capacity, frames->fdes_nr + 1,
-			 sizeof(fde));
-	if (error)
-		return error;
-	frames->fdes[frames->fdes_nr++] = fde;
-	return 0;
+			 sizeof(*frames->fdes));
+	if (!error)
+		frames->fdes[frames->fdes_nr++] = (struct cfi_entry){fde.start, offset, fde.cie};
+	return error;
+}
+
+/* From the id on; @at goes behind the entry. Empty for a terminator, which has no id. */
+static struct bytes_cursor entry_take(const struct cfi_frames *frames, struct bytes_cursor *at)
+{
+	uint64_t nr = bytes_get_u32(at);
+	size_t start;
+
+	if (nr == UINT32_MAX)
+		nr = bytes_get_u64(at);
+	start = bytes_offset(at);
+	bytes_take(at, nr);
+	return section_cursor(frames, start, bytes_offset(at));
 }
 
 /* One entry; @at goes behind it. Return: 0, -EBADMSG (no way to go on), -ENOMEM. */
@@ -236,20 +249,15 @@ static int cfi_frames_add_entry(struct cfi_frames *frames, const struct bundle_m
 				struct bytes_cursor *at)
 {
 	uint32_t offset = (uint32_t)bytes_offset(at);
-	uint64_t nr = bytes_get_u32(at);
-	struct bytes_cursor body;
-	size_t id_offset;
+	struct bytes_cursor body = entry_take(frames, at);
+	size_t id_offset = bytes_offset(&body);
 	uint32_t id;
 
-	/* A terminator; where linkers have joined files another part may follow it. */
-	if (nr == 0)
-		return at->failed ? -EBADMSG : 0;
-	if (nr == UINT32_MAX)
-		nr = bytes_get_u64(at);
-	id_offset = bytes_offset(at);
-	if (!bytes_take(at, nr))
+	if (at->failed)
 		return -EBADMSG;
-	body = section_cursor(frames, id_offset, bytes_offset(at));
+	/* A terminator; where linkers have joined files another part may follow it. */
+	if (bytes_offset(at) - offset == sizeof(uint32_t))
+		return 0;
 	id = bytes_get_u32(&body);
 	if (body.failed) {
 		frames->damaged_nr++;
@@ -260,23 +268,15 @@ static int cfi_frames_add_entry(struct cfi_frames *frames, const struct bundle_m
 	return cfi_frames_add_fde(frames, module, offset, id_offset - id, &body);
 }
 
-static int compare_fdes(const void *a, const void *b)
-{
-	const struct cfi_fde *left = a;
-	const struct cfi_fde *right = b;
+/* They come by offset: those of one start stay so. */
+RADIX_SORT_DEFINE(sort_fdes, struct cfi_entry, start)
 
-	if (left->start != right->start)
-		return left->start < right->start ? -1 : 1;
-	return left->offset < right->offset ? -1 : left->offset > right->offset;
-}
-
-static bool fdes_are_sorted(const struct cfi_frames *frames)
+static void shrink_fdes(struct cfi_frames *frames)
 {
-	for (size_t i = 1; i < frames->fdes_nr; i++) {
-		if (compare_fdes(&frames->fdes[i - 1], &frames->fdes[i]) > 0)
-			return false;
-	}
-	return true;
+	struct cfi_entry *fdes = reallocarray(frames->fdes, frames->fdes_nr + 1, sizeof(*fdes));
+
+	if (fdes)
+		frames->fdes = fdes;
 }
 
 int cfi_frames_scan(const struct bundle_module *module, struct cfi_frames *ret)
@@ -294,13 +294,17 @@ int cfi_frames_scan(const struct bundle_module *module, struct cfi_frames *ret)
 	at = bytes_cursor_make(frames.section, frames.section_nr);
 	while (!error && bytes_left(&at))
 		error = cfi_frames_add_entry(&frames, module, &at);
-	if (error == -ENOMEM) {
+	if (error == -EBADMSG) {
+		frames.damaged_nr++;
+		error = 0;
+	}
+	if (!error)
+		error = sort_fdes(&frames.fdes, frames.fdes_nr);
+	if (error) {
 		cfi_frames_deinit(&frames);
 		return error;
 	}
-	frames.damaged_nr += error == -EBADMSG;
-	if (!fdes_are_sorted(&frames))
-		qsort(frames.fdes, frames.fdes_nr, sizeof(*frames.fdes), compare_fdes);
+	shrink_fdes(&frames);
 	*ret = frames;
 	return 0;
 }
@@ -329,13 +333,28 @@ static size_t cfi_frames_count_up_to(const struct cfi_frames *frames, uint64_t v
 	return low;
 }
 
-const struct cfi_fde *cfi_frames_find(const struct cfi_frames *frames, uint64_t vaddr)
+int cfi_frames_fde(const struct cfi_frames *frames, size_t index, struct cfi_fde *ret)
+{
+	const struct cfi_entry *entry = &frames->fdes[index];
+	struct bytes_cursor at = section_cursor(frames, entry->offset, frames->section_nr);
+	struct bytes_cursor body = entry_take(frames, &at);
+
+	bytes_get_u32(&body);
+	ret->offset = entry->offset;
+	ret->cie = entry->cie;
+	/* A local file may have been written to since. */
+	if (at.failed || fde_decode(frames, ret, &body) || ret->start != entry->start)
+		return -EBADMSG;
+	return 0;
+}
+
+int cfi_frames_find(const struct cfi_frames *frames, uint64_t vaddr, struct cfi_fde *ret)
 {
 	size_t count = cfi_frames_count_up_to(frames, vaddr);
 
-	if (count == 0 || vaddr >= frames->fdes[count - 1].end)
-		return NULL;
-	return &frames->fdes[count - 1];
+	if (count == 0 || cfi_frames_fde(frames, count - 1, ret) || vaddr >= ret->end)
+		return -ENOENT;
+	return 0;
 }
 
 uint64_t cfi_frames_next_start(const struct cfi_frames *frames, uint64_t vaddr)

@@ -31,11 +31,18 @@ struct cfi_cie {
 	bool is_damaged;
 };
 
-struct cfi_fde {
-	uint64_t start; /* vaddr in the file */
-	uint64_t end;
+/* What is kept of each FDE; the rest is read again when it is asked for. */
+struct cfi_entry {
+	uint64_t start;	 /* vaddr in the file */
 	uint32_t offset; /* of its length field */
 	uint32_t cie;	 /* index */
+};
+
+struct cfi_fde {
+	uint64_t start;
+	uint64_t end;
+	uint32_t offset;
+	uint32_t cie;
 	struct cfi_span instructions;
 };
 
@@ -46,10 +53,10 @@ struct cfi_frames {
 	struct cfi_cie *cies; /* by offset */
 	size_t cies_nr;
 	size_t cies_capacity;
-	struct cfi_fde *fdes; /* by (start, offset) */
+	struct cfi_entry *fdes; /* by (start, offset) */
 	size_t fdes_nr;
-	size_t fdes_capacity;
-	uint32_t damaged_nr; /* entries that were left out */
+	size_t fdes_capacity; /* while they are scanned */
+	uint32_t damaged_nr;  /* entries that were left out */
 };
 
 /**
@@ -60,8 +67,11 @@ struct cfi_frames {
 must_check int cfi_frames_scan(const struct bundle_module *module, struct cfi_frames *ret);
 void cfi_frames_deinit(struct cfi_frames *frames);
 
-/** The FDE around @vaddr; of several the one that starts last. NULL when there is none. */
-const struct cfi_fde *cfi_frames_find(const struct cfi_frames *frames, uint64_t vaddr);
+/** FDE number @index. Return: 0, or -EBADMSG when the section is not what was scanned. */
+must_check int cfi_frames_fde(const struct cfi_frames *frames, size_t index, struct cfi_fde *ret);
+/** The FDE around @vaddr; of several the one that starts last. Return: 0 or -ENOENT. */
+must_check int cfi_frames_find(const struct cfi_frames *frames, uint64_t vaddr,
+			       struct cfi_fde *ret);
 /** Start of the first FDE above @vaddr, UINT64_MAX when there is none. */
 uint64_t cfi_frames_next_start(const struct cfi_frames *frames, uint64_t vaddr);
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "report/cfi_table.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <string.h>
 
+#include "common/chunks.h"
 #include "common/hash.h"
 #include "common/vec.h"
 #include "report/cfi_rule.h"
 
 enum {
-	PAGE_SHIFT_MIN = 8, /* 256 bytes of code: about five rows */
+	PAGE_SHIFT_MIN = 8, /* 256 bytes of code: one or two functions */
 	RULES_MAX = UINT16_MAX,
 	RULE_NONE = 0,
 	RULE_EXPRESSION = 1, /* without a state: what goes beyond RULES_MAX or STATES_MAX */
 	STATES_MAX = 4096,
-	SLOTS_NR_MIN = 1024,
+	SLOTS_NR_MIN = 256,
 };
 
 /* Packed: a look-up touches one cache line of rows. */
@@ -26,341 +26,362 @@ struct cfi_row {
 
 _Static_assert(sizeof(struct cfi_row) == 6, "rows are counted in hundreds of thousands");
 
-struct cfi_table {
-	uint64_t base;	 /* vaddr */
-	uint64_t bytes;	 /* of code from base to the last row, which is no rule's */
-	uint32_t *pages; /* last row that starts at or below the page's first byte */
-	struct cfi_row *rows;
-	struct cfi_rule *rules;
-	struct cfi_state *states; /* of rules that need an evaluator */
-	const uint8_t *section;
-	unsigned int page_shift;
-	size_t pages_nr;
-	size_t rows_nr;
-	size_t rows_capacity;
-	size_t rules_nr;
-	size_t rules_capacity;
-	size_t states_nr;
-	size_t states_capacity;
-	struct cfi_table_stats stats;
+struct cfi_row_span { /* rows of one FDE */
+	uint32_t first;
+	uint32_t nr; /* 0: not compiled yet */
 };
 
-struct cfi_builder {
-	struct cfi_table *table;
-	struct cfi_frames frames;
-	const struct cfi_cie *cie;  /* of the FDE in work */
+/* What grows with the look-ups. */
+struct cfi_compiler {
+	const struct cfi_table *table;
+	struct cfi_row *rows; /* FDE by FDE, in the order of the look-ups */
+	size_t rows_nr;
+	size_t rows_capacity;
+	struct chunks rules;	    /* handed out, and states too: neither may move */
+	struct chunks states;	    /* of rules that need an evaluator */
 	struct cfi_state *initials; /* by CIE */
 	uint16_t *slots;	    /* hash of rule -> its id; 0: free */
 	size_t slots_nr;
+	uint32_t fdes_damaged_nr;
+	bool is_out_of_memory;
+
+	/* The FDE in work. */
+	const struct cfi_cie *cie;
+	uint32_t first_row;
+};
+
+struct cfi_table {
+	uint64_t base;	 /* vaddr */
+	uint64_t bytes;	 /* of code from base to the end of the last FDE */
+	uint32_t *pages; /* last FDE that starts at or below the page's first byte */
+	unsigned int page_shift;
+	size_t pages_nr;
+	struct cfi_frames frames;
+	struct cfi_row_span *spans; /* by FDE */
+	struct cfi_compiler *compiler;
 };
 
 /* -- distinct rules -- */
 
-static size_t builder_slot(const struct cfi_builder *builder, const struct cfi_rule *rule)
+static struct cfi_rule *compiler_rule(const struct cfi_compiler *compiler, uint16_t id)
 {
-	size_t mask = builder->slots_nr - 1;
+	return chunks_at(&compiler->rules, id, sizeof(struct cfi_rule));
+}
+
+static size_t compiler_slot(const struct cfi_compiler *compiler, const struct cfi_rule *rule)
+{
+	size_t mask = compiler->slots_nr - 1;
 	size_t slot = hash_bytes(rule, sizeof(*rule), 0) & mask;
 
-	while (builder->slots[slot] &&
-	       memcmp(&builder->table->rules[builder->slots[slot]], rule, sizeof(*rule)) != 0)
+	while (compiler->slots[slot] &&
+	       memcmp(compiler_rule(compiler, compiler->slots[slot]), rule, sizeof(*rule)) != 0)
 		slot = (slot + 1) & mask;
 	return slot;
 }
 
-static int builder_grow_slots(struct cfi_builder *builder)
+static int compiler_grow_slots(struct cfi_compiler *compiler)
 {
-	struct cfi_table *table = builder->table;
-	size_t nr = builder->slots_nr ? builder->slots_nr * 4 : SLOTS_NR_MIN;
+	size_t nr = compiler->slots_nr ? compiler->slots_nr * 4 : SLOTS_NR_MIN;
 	uint16_t *slots = calloc(nr, sizeof(*slots));
 
 	if (!slots)
 		return -ENOMEM;
-	free(builder->slots);
-	builder->slots = slots;
-	builder->slots_nr = nr;
-	for (size_t i = 1; i < table->rules_nr; i++)
-		slots[builder_slot(builder, &table->rules[i])] = (uint16_t)i;
+	free(compiler->slots);
+	compiler->slots = slots;
+	compiler->slots_nr = nr;
+	for (uint32_t i = 1; i < compiler->rules.nr; i++)
+		slots[compiler_slot(compiler, compiler_rule(compiler, (uint16_t)i))] = (uint16_t)i;
 	return 0;
 }
 
-static int builder_append_rule(struct cfi_builder *builder, const struct cfi_rule *rule)
+static int compiler_intern(struct cfi_compiler *compiler, const struct cfi_rule *rule,
+			   uint16_t *ret)
 {
-	struct cfi_table *table = builder->table;
-	int error = vec_grow((void **)&table->rules, &table->rules_capacity, table->rules_nr + 1,
-			     sizeof(*rule));
-
-	if (!error)
-		table->rules[table->rules_nr++] = *rule;
-	return error;
-}
-
-static int builder_intern(struct cfi_builder *builder, const struct cfi_rule *rule, uint16_t *ret)
-{
-	size_t slot = builder_slot(builder, rule);
+	size_t slot = compiler_slot(compiler, rule);
 	int error;
 
-	if (builder->slots[slot]) {
-		*ret = builder->slots[slot];
+	if (compiler->slots[slot]) {
+		*ret = compiler->slots[slot];
 		return 0;
 	}
-	if (builder->table->rules_nr == RULES_MAX) {
+	if (compiler->rules.nr == RULES_MAX) {
 		*ret = RULE_EXPRESSION;
 		return 0;
 	}
-	if (builder->table->rules_nr * 2 >= builder->slots_nr) {
-		error = builder_grow_slots(builder);
+	if (compiler->rules.nr * 2 >= compiler->slots_nr) {
+		error = compiler_grow_slots(compiler);
 		if (error)
 			return error;
-		slot = builder_slot(builder, rule);
+		slot = compiler_slot(compiler, rule);
 	}
-	*ret = (uint16_t)builder->table->rules_nr;
-	error = builder_append_rule(builder, rule);
+	*ret = (uint16_t)compiler->rules.nr;
+	error = chunks_append(&compiler->rules, rule, sizeof(*rule));
 	if (!error)
-		builder->slots[slot] = *ret;
+		compiler->slots[slot] = *ret;
 	return error;
 }
 
 /* -- rows -- */
 
-static int builder_append_row(struct cfi_builder *builder, uint64_t vaddr, uint16_t rule)
+static int compiler_append_row(struct cfi_compiler *compiler, uint64_t vaddr, uint16_t rule)
 {
-	struct cfi_table *table = builder->table;
-	struct cfi_row row = {(uint32_t)(vaddr - table->base), rule};
+	struct cfi_row row = {(uint32_t)(vaddr - compiler->table->base), rule};
 	int error;
 
-	/* Takes the place of the gap that the FDE before was ended with. */
-	if (table->rows_nr && table->rows[table->rows_nr - 1].start == row.start)
-		table->rows_nr--;
-	if (table->rows_nr && table->rows[table->rows_nr - 1].rule == rule)
+	if (compiler->rows_nr > compiler->first_row &&
+	    compiler->rows[compiler->rows_nr - 1].rule == rule)
 		return 0;
-	error = vec_grow((void **)&table->rows, &table->rows_capacity, table->rows_nr + 1,
+	error = vec_grow((void **)&compiler->rows, &compiler->rows_capacity, compiler->rows_nr + 1,
 			 sizeof(row));
 	if (!error)
-		table->rows[table->rows_nr++] = row;
+		compiler->rows[compiler->rows_nr++] = row;
 	return error;
 }
 
-static int builder_add_state(struct cfi_builder *builder, const struct cfi_state *state,
-			     struct cfi_rule *rule)
+static int compiler_add_state(struct cfi_compiler *compiler, const struct cfi_state *state,
+			      struct cfi_rule *rule)
 {
-	struct cfi_table *table = builder->table;
 	int error;
 
 	rule->cfa_offset = -1;
-	if (table->states_nr == STATES_MAX)
+	if (compiler->states.nr == STATES_MAX)
 		return 0;
-	error = vec_grow((void **)&table->states, &table->states_capacity, table->states_nr + 1,
-			 sizeof(*state));
-	if (error)
-		return error;
-	rule->cfa_offset = (int32_t)table->states_nr;
-	table->states[table->states_nr++] = *state;
-	return 0;
-}
-
-static int builder_visit_row(void *context, uint64_t start, const struct cfi_state *state)
-{
-	struct cfi_builder *builder = context;
-	struct cfi_rule rule;
-	uint16_t id;
-	int error = cfi_rule_compile(&builder->frames, builder->cie, state, &rule);
-
-	if (!error && rule.kind == CFI_RULE_EXPRESSION)
-		error = builder_add_state(builder, state, &rule);
+	error = chunks_append(&compiler->states, state, sizeof(*state));
 	if (!error)
-		error = builder_intern(builder, &rule, &id);
-	if (!error)
-		error = builder_append_row(builder, start, id);
+		rule->cfa_offset = (int32_t)compiler->states.nr - 1;
 	return error;
 }
 
-/* End of what @fde says: where the next one begins, if that is before its own end. */
-static uint64_t fde_end(const struct cfi_frames *frames, size_t index)
+static int compiler_visit_row(void *context, uint64_t start, const struct cfi_state *state)
 {
-	const struct cfi_fde *fde = &frames->fdes[index];
+	struct cfi_compiler *compiler = context;
+	struct cfi_rule rule;
+	uint16_t id;
+	int error = cfi_rule_compile(&compiler->table->frames, compiler->cie, state, &rule);
 
-	if (index + 1 < frames->fdes_nr && fde[1].start < fde->end)
-		return fde[1].start;
-	return fde->end;
+	if (!error && rule.kind == CFI_RULE_EXPRESSION)
+		error = compiler_add_state(compiler, state, &rule);
+	if (!error)
+		error = compiler_intern(compiler, &rule, &id);
+	if (!error)
+		error = compiler_append_row(compiler, start, id);
+	return error;
 }
 
-static int builder_add_fde(struct cfi_builder *builder, size_t index)
+/* Where no FDE is any more, or the next one begins. */
+static uint64_t next_start(const struct cfi_frames *frames, size_t index)
 {
-	struct cfi_table *table = builder->table;
-	const struct cfi_fde *fde = &builder->frames.fdes[index];
-	uint64_t end = fde_end(&builder->frames, index);
-	size_t rows_nr = table->rows_nr;
-	struct cfi_row last = rows_nr ? table->rows[rows_nr - 1] : (struct cfi_row){0};
+	return index + 1 < frames->fdes_nr ? frames->fdes[index + 1].start : UINT64_MAX;
+}
+
+/* Return: 0, -EBADMSG, -ENOMEM. */
+static int compiler_run_fde(struct cfi_compiler *compiler, size_t index)
+{
+	const struct cfi_frames *frames = &compiler->table->frames;
+	const uint64_t next = next_start(frames, index);
+	struct cfi_fde fde;
+	uint64_t end;
+	int error = cfi_frames_fde(frames, index, &fde);
+
+	if (error)
+		return error;
+	end = next < fde.end ? next : fde.end;
+	if (end <= fde.start || end - compiler->table->base > UINT32_MAX)
+		return -EBADMSG;
+	compiler->cie = &frames->cies[fde.cie];
+	error = cfi_program_run(frames, &fde, &compiler->initials[fde.cie], end, compiler_visit_row,
+				compiler);
+	/* A look-up from the next one's start on does not come here. */
+	if (!error && end < next)
+		error = compiler_append_row(compiler, end, RULE_NONE);
+	return error;
+}
+
+static int compiler_add_fde(struct cfi_compiler *compiler, size_t index)
+{
+	struct cfi_row_span *span = &compiler->table->spans[index];
 	int error;
 
-	if (end == fde->start)
-		return 0;
-	if (end - table->base > UINT32_MAX) {
-		table->stats.fdes_damaged_nr++;
-		return 0;
-	}
-	builder->cie = &builder->frames.cies[fde->cie];
-	error = cfi_program_run(&builder->frames, fde, &builder->initials[fde->cie], end,
-				builder_visit_row, builder);
+	if (compiler->is_out_of_memory)
+		return -ENOMEM;
+	compiler->first_row = (uint32_t)compiler->rows_nr;
+	error = compiler_run_fde(compiler, index);
 	if (error == -EBADMSG) {
-		table->stats.fdes_damaged_nr++;
-		table->rows_nr = rows_nr;
-		if (rows_nr)
-			table->rows[rows_nr - 1] = last;
-		return builder_append_row(builder, fde->start, RULE_NONE);
+		compiler->fdes_damaged_nr++;
+		compiler->rows_nr = compiler->first_row;
+		error = compiler_append_row(compiler, compiler->table->base, RULE_NONE);
 	}
-	return error ? error : builder_append_row(builder, end, RULE_NONE);
+	if (error) {
+		compiler->rows_nr = compiler->first_row;
+		compiler->is_out_of_memory = true;
+		return -ENOMEM;
+	}
+	*span = (struct cfi_row_span){
+	    .first = compiler->first_row,
+	    .nr = (uint32_t)compiler->rows_nr - compiler->first_row,
+	};
+	return 0;
 }
 
-static int builder_run_cies(struct cfi_builder *builder)
+static int compiler_run_cies(struct cfi_compiler *compiler, const struct cfi_frames *frames)
 {
-	struct cfi_frames *frames = &builder->frames;
-
-	builder->initials = calloc(frames->cies_nr + 1, sizeof(*builder->initials));
-	if (!builder->initials)
+	compiler->initials = calloc(frames->cies_nr + 1, sizeof(*compiler->initials));
+	if (!compiler->initials)
 		return -ENOMEM;
 	for (size_t i = 0; i < frames->cies_nr; i++) {
 		struct cfi_cie *cie = &frames->cies[i];
 
-		if (!cie->is_damaged && cfi_program_initial(frames, cie, &builder->initials[i]))
-			builder->initials[i].cfa_register =
+		if (!cie->is_damaged && cfi_program_initial(frames, cie, &compiler->initials[i]))
+			compiler->initials[i].cfa_register =
 			    CFI_CFA_UNSET; /* then no FDE compiles */
 	}
 	return 0;
 }
 
-static int builder_add_fixed_rules(struct cfi_builder *builder)
+static int compiler_add_fixed_rules(struct cfi_compiler *compiler)
 {
 	static const struct cfi_rule none = {.kind = CFI_RULE_NONE};
 	static const struct cfi_rule expression = {.kind = CFI_RULE_EXPRESSION, .cfa_offset = -1};
-	int error = builder_append_rule(builder, &none);
+	int error = chunks_append(&compiler->rules, &none, sizeof(none));
 
 	if (!error)
-		error = builder_append_rule(builder, &expression);
+		error = chunks_append(&compiler->rules, &expression, sizeof(expression));
 	if (!error)
-		error = builder_grow_slots(builder);
+		error = compiler_grow_slots(compiler);
 	return error;
 }
 
-static int builder_add_rows(struct cfi_builder *builder)
+static void compiler_destroy(struct cfi_compiler *compiler)
 {
-	int error = builder_add_fixed_rules(builder);
+	if (!compiler)
+		return;
+	free(compiler->rows);
+	chunks_deinit(&compiler->rules);
+	chunks_deinit(&compiler->states);
+	free(compiler->initials);
+	free(compiler->slots);
+	free(compiler);
+}
 
-	if (!error)
-		error = builder_run_cies(builder);
-	if (builder->frames.fdes_nr)
-		builder->table->base = builder->frames.fdes[0].start;
-	for (size_t i = 0; !error && i < builder->frames.fdes_nr; i++)
-		error = builder_add_fde(builder, i);
-	return error;
+static int table_add_compiler(struct cfi_table *table)
+{
+	int error;
+
+	table->compiler = calloc(1, sizeof(*table->compiler));
+	if (!table->compiler)
+		return -ENOMEM;
+	table->compiler->table = table;
+	error = compiler_add_fixed_rules(table->compiler);
+	return error ? error : compiler_run_cies(table->compiler, &table->frames);
 }
 
 /* -- index of pages -- */
 
-/* Sparse code gets larger pages, so the index never outgrows the rows. */
+/* Rows have 32 bits for their address: the FDEs beyond are damaged; of one start one counts. */
+static void table_cut_distant(struct cfi_table *table)
+{
+	struct cfi_frames *frames = &table->frames;
+	uint64_t above = UINT64_MAX;
+
+	for (; frames->fdes_nr; frames->fdes_nr--) {
+		const uint64_t start = frames->fdes[frames->fdes_nr - 1].start;
+
+		if (start - table->base <= UINT32_MAX)
+			break;
+		frames->damaged_nr += start != above;
+		above = start;
+	}
+}
+
+/* Sparse code gets larger pages, so the index never outgrows the FDEs. */
 static unsigned int choose_page_shift(const struct cfi_table *table)
 {
 	unsigned int shift = PAGE_SHIFT_MIN;
 
-	while ((table->bytes >> shift) > table->rows_nr + 64)
+	while ((table->bytes >> shift) > table->frames.fdes_nr + 64)
 		shift++;
 	return shift;
 }
 
-static int table_index_pages(struct cfi_table *table)
+static int table_index_fdes(struct cfi_table *table)
 {
-	size_t row = 0;
+	const struct cfi_frames *frames = &table->frames;
+	size_t fde = 0;
 
-	table->bytes = table->rows_nr ? table->rows[table->rows_nr - 1].start : 0;
 	table->page_shift = choose_page_shift(table);
 	table->pages_nr = (table->bytes >> table->page_shift) + 2;
 	table->pages = calloc(table->pages_nr, sizeof(*table->pages));
-	if (!table->pages)
+	/* Only the pages of memory that are written to count, those of code that is met. */
+	table->spans = calloc(frames->fdes_nr + 1, sizeof(*table->spans));
+	if (!table->pages || !table->spans)
 		return -ENOMEM;
 	for (size_t page = 0; page < table->pages_nr; page++) {
-		uint64_t start = (uint64_t)page << table->page_shift;
+		uint64_t start = table->base + ((uint64_t)page << table->page_shift);
 
-		while (row + 1 < table->rows_nr && table->rows[row + 1].start <= start)
-			row++;
-		table->pages[page] = (uint32_t)row;
+		while (fde + 1 < frames->fdes_nr && frames->fdes[fde + 1].start <= start)
+			fde++;
+		table->pages[page] = (uint32_t)fde;
 	}
 	return 0;
 }
 
-static void table_shrink(struct cfi_table *table)
+static void table_set_bounds(struct cfi_table *table)
 {
-	struct cfi_row *rows = reallocarray(table->rows, table->rows_nr + 1, sizeof(*rows));
-	struct cfi_rule *rules = reallocarray(table->rules, table->rules_nr, sizeof(*rules));
+	const struct cfi_frames *frames = &table->frames;
+	struct cfi_fde last;
 
-	if (rows)
-		table->rows = rows;
-	if (rules)
-		table->rules = rules;
-}
-
-static void table_count(struct cfi_table *table, const struct cfi_frames *frames)
-{
-	struct cfi_table_stats *stats = &table->stats;
-
-	stats->fdes_nr = (uint32_t)frames->fdes_nr;
-	stats->fdes_damaged_nr += frames->damaged_nr;
-	stats->rows_nr = (uint32_t)table->rows_nr;
-	stats->rules_nr = (uint32_t)table->rules_nr;
-	for (size_t i = 0; i < table->rows_nr; i++)
-		stats->expression_rows_nr += table->rules[table->rows[i].rule].kind ==
-					     CFI_RULE_EXPRESSION;
-	stats->bytes = sizeof(*table) + table->rows_nr * sizeof(*table->rows) +
-		       table->rules_nr * sizeof(*table->rules) +
-		       table->pages_nr * sizeof(*table->pages) +
-		       table->states_nr * sizeof(*table->states);
+	if (frames->fdes_nr == 0)
+		return;
+	table->base = frames->fdes[0].start;
+	table_cut_distant(table);
+	if (cfi_frames_fde(frames, frames->fdes_nr - 1, &last) == 0 && last.end > table->base)
+		table->bytes = last.end - table->base;
+	if (table->bytes > UINT32_MAX)
+		table->bytes = UINT32_MAX;
 }
 
 int cfi_table_create(const struct bundle_module *module, struct cfi_table **ret)
 {
-	struct cfi_builder builder = {0};
-	int error = cfi_frames_scan(module, &builder.frames);
+	struct cfi_table *table = calloc(1, sizeof(*table));
+	int error = table ? cfi_frames_scan(module, &table->frames) : -ENOMEM;
 
-	if (error)
-		return error;
-	builder.table = calloc(1, sizeof(*builder.table));
-	if (builder.table)
-		builder.table->section = builder.frames.section;
-	error = builder.table ? builder_add_rows(&builder) : -ENOMEM;
-	if (!error)
-		error = table_index_pages(builder.table);
 	if (!error) {
-		table_shrink(builder.table);
-		table_count(builder.table, &builder.frames);
-		*ret = no_free_ptr(builder.table);
+		table_set_bounds(table);
+		error = table_index_fdes(table);
 	}
-	cfi_table_destroy(builder.table);
-	free(builder.initials);
-	free(builder.slots);
-	cfi_frames_deinit(&builder.frames);
-	return error;
+	if (!error)
+		error = table_add_compiler(table);
+	if (error) {
+		cfi_table_destroy(table);
+		return error;
+	}
+	*ret = table;
+	return 0;
 }
 
 void cfi_table_destroy(struct cfi_table *table)
 {
 	if (!table)
 		return;
+	compiler_destroy(table->compiler);
+	cfi_frames_deinit(&table->frames);
 	free(table->pages);
-	free(table->rows);
-	free(table->rules);
-	free(table->states);
+	free(table->spans);
 	free(table);
 }
 
-static size_t table_find_row(const struct cfi_table *table, uint32_t offset)
+/* -- look-ups -- */
+
+static size_t table_find_fde(const struct cfi_table *table, uint64_t vaddr)
 {
-	size_t page = offset >> table->page_shift;
+	size_t page = (vaddr - table->base) >> table->page_shift;
 	size_t low = table->pages[page];
 	size_t high = table->pages[page + 1];
 
 	while (low < high) {
 		size_t middle = low + (high - low + 1) / 2;
 
-		if (table->rows[middle].start <= offset)
+		if (table->frames.fdes[middle].start <= vaddr)
 			low = middle;
 		else
 			high = middle - 1;
@@ -368,23 +389,78 @@ static size_t table_find_row(const struct cfi_table *table, uint32_t offset)
 	return low;
 }
 
+static const struct cfi_row *find_row(const struct cfi_row *rows, uint32_t nr, uint32_t offset)
+{
+	while (nr > 1) {
+		uint32_t half = nr / 2;
+
+		rows += rows[half].start <= offset ? half : 0;
+		nr -= half;
+	}
+	return rows;
+}
+
 const struct cfi_rule *cfi_table_find(const struct cfi_table *table, uint64_t vaddr)
 {
-	uint64_t offset = vaddr - table->base;
+	static const struct cfi_rule no_memory = {.kind = CFI_RULE_NO_MEMORY};
+	struct cfi_compiler *compiler = table->compiler;
+	const struct cfi_row_span *span;
+	const struct cfi_row *row;
+	size_t fde;
 
-	if (offset >= table->bytes)
-		return &table->rules[RULE_NONE];
-	return &table->rules[table->rows[table_find_row(table, (uint32_t)offset)].rule];
+	if (vaddr - table->base >= table->bytes)
+		return compiler_rule(compiler, RULE_NONE);
+	fde = table_find_fde(table, vaddr);
+	span = &table->spans[fde];
+	if (!span->nr && compiler_add_fde(compiler, fde))
+		return &no_memory;
+	row = find_row(compiler->rows + span->first, span->nr, (uint32_t)(vaddr - table->base));
+	return compiler_rule(compiler, row->rule);
+}
+
+int cfi_table_compile_all(const struct cfi_table *table)
+{
+	const struct cfi_frames *frames = &table->frames;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < frames->fdes_nr; i++) {
+		if (!table->spans[i].nr && frames->fdes[i].start != next_start(frames, i))
+			error = compiler_add_fde(table->compiler, i);
+	}
+	return error;
 }
 
 const struct cfi_state *cfi_table_state(const struct cfi_table *table, const struct cfi_rule *rule,
 					const uint8_t **section)
 {
-	*section = table->section;
-	return rule->cfa_offset < 0 ? NULL : &table->states[rule->cfa_offset];
+	*section = table->frames.section;
+	if (rule->cfa_offset < 0)
+		return NULL;
+	return chunks_at(&table->compiler->states, (uint32_t)rule->cfa_offset,
+			 sizeof(struct cfi_state));
 }
 
 struct cfi_table_stats cfi_table_get_stats(const struct cfi_table *table)
 {
-	return table->stats;
+	const struct cfi_frames *frames = &table->frames;
+	const struct cfi_compiler *compiler = table->compiler;
+	struct cfi_table_stats stats = {
+	    .fdes_nr = (uint32_t)frames->fdes_nr,
+	    .fdes_damaged_nr = frames->damaged_nr + compiler->fdes_damaged_nr,
+	    .rows_nr = (uint32_t)compiler->rows_nr,
+	    .rules_nr = compiler->rules.nr,
+	};
+
+	for (size_t i = 0; i < compiler->rows_nr; i++)
+		stats.expression_rows_nr += compiler_rule(compiler, compiler->rows[i].rule)->kind ==
+					    CFI_RULE_EXPRESSION;
+	stats.bytes = sizeof(*table) + sizeof(*compiler) +
+		      frames->fdes_nr * (sizeof(*frames->fdes) + sizeof(*table->spans)) +
+		      frames->cies_nr * (sizeof(*frames->cies) + sizeof(*compiler->initials)) +
+		      table->pages_nr * sizeof(*table->pages) +
+		      compiler->rows_capacity * sizeof(*compiler->rows) +
+		      chunks_bytes(&compiler->rules, sizeof(struct cfi_rule)) +
+		      chunks_bytes(&compiler->states, sizeof(struct cfi_state)) +
+		      compiler->slots_nr * sizeof(*compiler->slots);
+	return stats;
 }

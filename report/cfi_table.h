@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One module's .eh_frame compiled into sorted rows: pc -> rule. The rows that every other unwinder
- * finds anew for each frame are found once. Design and costs: Documentation/unwinding.adoc.
+ * finds anew for each frame are found once, those of a function when the first address in it is
+ * looked up. So a look-up changes the table: it is for one thread. Design and costs:
+ * Documentation/unwinding.adoc.
  */
 #ifndef PYREC_REPORT_CFI_TABLE_H
 #define PYREC_REPORT_CFI_TABLE_H
@@ -23,6 +25,7 @@ enum cfi_rule_kind {
 	CFI_RULE_SIGNAL, /* the kernel's signal frame lies at rsp (__restore_rt) */
 	CFI_RULE_END,	 /* RA undefined: outermost frame */
 	CFI_RULE_EXPRESSION, /* any other: by the state itself, cfi_table_state() */
+	CFI_RULE_NO_MEMORY,  /* to compile it; from then on for all that is not compiled yet */
 };
 
 /* How one callee-saved register of the caller is found. */
@@ -72,12 +75,16 @@ struct cfi_rule {
 	struct cfi_register_rule saved[CFI_SAVED_NR];
 };
 
-/** Compile; @module must outlive the table. Bounded in time and memory by the size of .eh_frame. A
- * damaged FDE costs only itself. Return: 0, -ENOENT (no .eh_frame), -ENOMEM. */
+/** Find the FDEs; @module's .eh_frame must outlive the table. Bounded in time and memory by its
+ * size, with all that is compiled later. A damaged FDE costs only itself. Return: 0, -ENOENT (no
+ * .eh_frame), -ENOMEM. */
 must_check int cfi_table_create(const struct bundle_module *module, struct cfi_table **ret);
 void cfi_table_destroy(struct cfi_table *table);
-/** Rule at @vaddr (of the file, load bias removed); kind CFI_RULE_NONE outside. Never NULL. */
+/** Rule at @vaddr (of the file, load bias removed), for the table's life; kind CFI_RULE_NONE
+ * outside. Never NULL. */
 const struct cfi_rule *cfi_table_find(const struct cfi_table *table, uint64_t vaddr);
+/** Compile all that no look-up has asked for yet: for tests and tools. Return: 0 or -ENOMEM. */
+must_check int cfi_table_compile_all(const struct cfi_table *table);
 
 struct cfi_state;
 /** What the CFI program itself says where @rule is a CFI_RULE_EXPRESSION; NULL when the table has
@@ -85,9 +92,10 @@ struct cfi_state;
 const struct cfi_state *cfi_table_state(const struct cfi_table *table, const struct cfi_rule *rule,
 					const uint8_t **section);
 
+/* But for fdes_nr: of what has been compiled so far. */
 struct cfi_table_stats {
 	uint32_t fdes_nr;
-	uint32_t fdes_damaged_nr;
+	uint32_t fdes_damaged_nr; /* and of what the scan has left out */
 	uint32_t rows_nr;
 	uint32_t rules_nr;
 	uint32_t expression_rows_nr;

@@ -151,8 +151,10 @@ static uint64_t code_end(const struct bundle_module *module, uint64_t vaddr)
 static void settle_unsized(const struct cfi_frames *frames, struct open_symbol *symbol,
 			   uint64_t next_start)
 {
-	const struct cfi_fde *fde = cfi_frames_find(frames, symbol->start);
-	uint64_t end = fde ? fde->end : cfi_frames_next_start(frames, symbol->start);
+	struct cfi_fde fde;
+	uint64_t end = cfi_frames_find(frames, symbol->start, &fde) == 0
+			   ? fde.end
+			   : cfi_frames_next_start(frames, symbol->start);
 
 	if (next_start < end)
 		end = next_start;

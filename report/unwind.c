@@ -421,7 +421,7 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 		const struct cfi_rule *beside = find_rule(unwinder, frame->mapping,
 							  frame->pc - !is_return_address);
 
-		if (beside->is_signal)
+		if (beside->is_signal || beside->kind == CFI_RULE_NO_MEMORY)
 			rule = beside;
 	}
 	if (rule->is_signal)
@@ -432,6 +432,8 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 	case CFI_RULE_NONE:
 		*caller_flags = NATIVE_FRAME_GUESSED;
 		return step_by_frame_pointer(unwinder, frame);
+	case CFI_RULE_NO_MEMORY:
+		return -ENOMEM;
 	case CFI_RULE_SIGNAL:
 		ret = step_over_signal(unwinder, frame);
 		break;

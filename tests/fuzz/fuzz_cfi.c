@@ -17,15 +17,32 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t nr);
 
+/* The number of an expression's state depends on the look-ups before. */
+static void check_same_rule(const struct cfi_rule *rule, const struct cfi_rule *other)
+{
+	if (rule->kind > CFI_RULE_EXPRESSION || rule->kind != other->kind)
+		abort();
+	if (rule->kind != CFI_RULE_EXPRESSION && memcmp(rule, other, sizeof(*rule)) != 0)
+		abort();
+}
+
+/* Rows come with the look-ups: from either end, and all at once, they must be the same. */
 static void fuzz_table(const struct bundle_module *module)
 {
 	struct cfi_table *table;
+	struct cfi_table *whole;
 
 	if (cfi_table_create(module, &table))
 		return;
+	if (cfi_table_create(module, &whole) || cfi_table_compile_all(whole))
+		abort();
+	for (uint64_t vaddr = CODE_BYTES; vaddr-- > CODE_BYTES / 2; vaddr -= 36)
+		check_same_rule(cfi_table_find(table, vaddr), cfi_table_find(whole, vaddr));
 	for (uint64_t vaddr = 0; vaddr < CODE_BYTES; vaddr += 37)
-		if (cfi_table_find(table, vaddr)->kind > CFI_RULE_EXPRESSION)
-			abort();
+		check_same_rule(cfi_table_find(table, vaddr), cfi_table_find(whole, vaddr));
+	if (cfi_table_get_stats(table).fdes_damaged_nr > cfi_table_get_stats(whole).fdes_damaged_nr)
+		abort();
+	cfi_table_destroy(whole);
 	cfi_table_destroy(table);
 }
 

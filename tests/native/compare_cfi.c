@@ -32,6 +32,12 @@ static int compare_file(const char *path)
 		elf_module_close(&file);
 		return 1;
 	}
+	if (cfi_table_compile_all(table)) {
+		fprintf(stderr, "%s: no memory\n", path);
+		cfi_table_destroy(table);
+		elf_module_close(&file);
+		return 1;
+	}
 	begin_ms = now_ms() - begin_ms;
 	stats = cfi_table_get_stats(table);
 	if (cfi_oracle_compare(&file, table, 1, 10, &counts))

@@ -75,8 +75,8 @@ static struct scanned_module *stepper_scan(struct libunwind_stepper *stepper, st
 	return scanned;
 }
 
-static const struct cfi_fde *stepper_find_fde(struct libunwind_stepper *stepper, uint64_t ip,
-					      uint64_t *bias)
+static bool stepper_find_fde(struct libunwind_stepper *stepper, uint64_t ip, struct cfi_fde *ret,
+			     uint64_t *bias)
 {
 	const struct mapping *mapping = address_space_find(stepper->space, ip);
 	struct scanned_module *scanned;
@@ -84,13 +84,13 @@ static const struct cfi_fde *stepper_find_fde(struct libunwind_stepper *stepper,
 
 	if (!mapping || !mapping->module ||
 	    module_vaddr(mapping->module, ip - mapping->start + mapping->file_offset, &vaddr))
-		return NULL;
+		return false;
 	scanned = stepper_scan(stepper, mapping->module);
 	if (!scanned)
-		return NULL;
+		return false;
 	*bias = ip - vaddr;
 	stepper->frames = &scanned->frames;
-	return cfi_frames_find(&scanned->frames, vaddr);
+	return cfi_frames_find(&scanned->frames, vaddr, ret) == 0;
 }
 
 static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *info,
@@ -99,19 +99,19 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *i
 	struct libunwind_stepper *stepper = arg;
 	unw_dyn_info_t table = {.format = UNW_INFO_FORMAT_REMOTE_TABLE};
 	uint64_t bias = 0;
-	const struct cfi_fde *fde = stepper_find_fde(stepper, ip, &bias);
+	struct cfi_fde fde;
 	int64_t start;
 	int ret;
 
-	if (!fde)
+	if (!stepper_find_fde(stepper, ip, &fde, &bias))
 		return -UNW_ENOINFO;
 	stepper->section_address = stepper->frames->section_vaddr + bias;
-	start = (int64_t)(fde->start + bias - stepper->section_address);
-	if (start != (int32_t)start || fde->offset > INT32_MAX)
+	start = (int64_t)(fde.start + bias - stepper->section_address);
+	if (start != (int32_t)start || fde.offset > INT32_MAX)
 		return -UNW_ENOINFO;
-	stepper->entry = (struct search_entry){(int32_t)start, (int32_t)fde->offset};
-	table.start_ip = fde->start + bias;
-	table.end_ip = fde->end + bias;
+	stepper->entry = (struct search_entry){(int32_t)start, (int32_t)fde.offset};
+	table.start_ip = fde.start + bias;
+	table.end_ip = fde.end + bias;
 	table.u.rti.segbase = stepper->section_address;
 	table.u.rti.table_data = SEARCH_TABLE_ADDRESS;
 	table.u.rti.table_len = sizeof(stepper->entry) / sizeof(unw_word_t);
@@ -302,13 +302,14 @@ int libunwind_step(struct libunwind_stepper *stepper, const struct address_space
 	uint64_t lookup_ip = registers->values[DWARF_RIP] - is_return_address;
 	struct unwind_registers caller;
 	unw_cursor_t cursor;
+	struct cfi_fde fde;
 	uint64_t bias;
 	int error = stepper_begin(stepper, space, dump, registers, lookup_ip, &cursor);
 
 	if (error)
 		return error;
 	/* Without an FDE libunwind would guess. */
-	if (!stepper_find_fde(stepper, lookup_ip, &bias))
+	if (!stepper_find_fde(stepper, lookup_ip, &fde, &bias))
 		return stepper->is_out_of_memory ? -ENOMEM : -ENOENT;
 	if (unw_step(&cursor) <= 0)
 		return -EFAULT;

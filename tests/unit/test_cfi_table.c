@@ -6,12 +6,22 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdlib.h>
 
+#include "report/cfi_program.h"
 #include "report/cfi_table.h"
 #include "tests/native/cfi_oracle.h"
 #include "tests/unit/cfi_bytes.h"
 
 enum { RBX = 3, RBP = 6, RSP = 7, R10 = 10 };
+
+static bool is_memory_out;
+
+/* In the place of libc's: what rows grow by. */
+void *reallocarray(void *items, size_t nr, size_t bytes)
+{
+	return is_memory_out ? NULL : realloc(items, nr * bytes);
+}
 
 static struct cfi_table *table_from(const struct strbuf *bytes)
 {
@@ -322,6 +332,157 @@ static void test_more_rules_than_ids(void **state)
 	strbuf_deinit(&bytes);
 }
 
+/* Two tables of one module; the numbers of rules and states depend on the look-ups before. */
+static void check_same_rule(const struct cfi_table *table, const struct cfi_table *other,
+			    uint64_t vaddr)
+{
+	const struct cfi_rule *rule = cfi_table_find(table, vaddr);
+	struct cfi_rule left = *rule;
+	struct cfi_rule right = *cfi_table_find(other, vaddr);
+	const uint8_t *section;
+
+	assert_int_equal(left.kind, right.kind);
+	if (left.kind == CFI_RULE_EXPRESSION) {
+		assert_memory_equal(cfi_table_state(table, &left, &section),
+				    cfi_table_state(other, &right, &section),
+				    sizeof(struct cfi_state));
+		left.cfa_offset = right.cfa_offset;
+	}
+	assert_memory_equal(&left, &right, sizeof(left));
+	assert_ptr_equal(cfi_table_find(table, vaddr), rule);
+}
+
+struct kept_rule { /* as the unwinder keeps them */
+	const struct cfi_rule *rule;
+	struct cfi_rule copy;
+};
+
+/* Whole at once, from the end to the start, and here and there. */
+static void check_any_order(const struct bundle_module *module, uint64_t start, uint64_t end)
+{
+	enum { TABLES = 3, KEPT = 500 };
+	struct cfi_table *tables[TABLES];
+	static struct kept_rule kept[KEPT];
+	uint64_t vaddr = start;
+
+	for (size_t i = 0; i < TABLES; i++)
+		assert_int_equal(cfi_table_create(module, &tables[i]), 0);
+	assert_int_equal(cfi_table_compile_all(tables[0]), 0);
+	for (size_t i = 0; i < KEPT; i++) {
+		vaddr = start + (vaddr - start + (end - start) / 7 * 3 + 11) % (end - start);
+		kept[i].rule = cfi_table_find(tables[2], vaddr);
+		kept[i].copy = *kept[i].rule;
+	}
+	for (vaddr = end; vaddr-- > start;)
+		check_same_rule(tables[1], tables[0], vaddr);
+	for (vaddr = start; vaddr < end; vaddr++)
+		check_same_rule(tables[2], tables[1], vaddr);
+	for (size_t i = 0; i < KEPT; i++)
+		assert_memory_equal(kept[i].rule, &kept[i].copy, sizeof(kept[i].copy));
+	for (size_t i = 1; i < TABLES; i++)
+		assert_int_equal(cfi_table_get_stats(tables[i]).fdes_damaged_nr,
+				 cfi_table_get_stats(tables[0]).fdes_damaged_nr);
+	for (size_t i = 0; i < TABLES; i++)
+		cfi_table_destroy(tables[i]);
+}
+
+static void test_look_ups_in_any_order(void **state)
+{
+	struct strbuf bytes = {0};
+	uint32_t cie = cfi_bytes_cie(&bytes, "zR", ABI_PROGRAM);
+	struct bundle_module module;
+	struct elf_module file;
+	unsigned int seed = 3;
+
+	(void)state;
+	assert_int_equal(elf_module_open(&file, "/lib64/ld-linux-x86-64.so.2"), 0);
+	check_any_order(&file.module, 0, 0x30000);
+	elf_module_close(&file);
+
+	/* Overlapping, of one start, damaged, with states of their own. */
+	for (unsigned int i = 0; i < 300; i++) {
+		const uint64_t start = 0x1000 + (uint64_t)rand_r(&seed) % 0x2000;
+		const uint64_t nr = 1 + (uint64_t)rand_r(&seed) % 0x40;
+		const uint8_t offset = (uint8_t)(rand_r(&seed) % 0x80);
+
+		if (i % 10 == 0)
+			cfi_bytes_fde(&bytes, cie, start, nr, PROGRAM(DW_CFA_restore_state));
+		else if (i % 10 == 1)
+			cfi_bytes_fde(&bytes, cie, start, nr,
+				      PROGRAM(DW_CFA_def_cfa_expression, 4, DW_OP_const1u, offset,
+					      DW_OP_lit2, DW_OP_plus));
+		else
+			cfi_bytes_fde(&bytes, cie, start, nr,
+				      PROGRAM(DW_CFA_advance_loc | 3, DW_CFA_def_cfa_offset, offset,
+					      DW_CFA_advance_loc | 30, DW_CFA_def_cfa_offset, 8));
+	}
+	module = cfi_bytes_module(&bytes);
+	check_any_order(&module, 0xf00, 0x3200);
+	strbuf_deinit(&bytes);
+}
+
+/* A function is compiled when it is met, its neighbours are not; no rule that was told moves. */
+static void test_rows_come_with_the_look_ups(void **state)
+{
+	enum { FDES = 1000 };
+	struct strbuf bytes = {0};
+	uint32_t cie = cfi_bytes_cie(&bytes, "zR", ABI_PROGRAM);
+	const struct cfi_rule *rules[FDES];
+	struct cfi_table *table;
+
+	(void)state;
+	for (uint32_t i = 0; i < FDES; i++)
+		cfi_bytes_fde(
+		    &bytes, cie, 0x1000 + i * 0x10, 0x10,
+		    PROGRAM(DW_CFA_def_cfa_offset, (uint8_t)(i | 0x80), (uint8_t)(i >> 7)));
+	cfi_bytes_fde(&bytes, cie, 0x1000 + FDES * 0x10, 0x10, PROGRAM(DW_CFA_restore_state));
+	table = table_from(&bytes);
+	assert_int_equal(cfi_table_get_stats(table).fdes_nr, FDES + 1);
+	assert_int_equal(cfi_table_get_stats(table).rows_nr, 0);
+	check_offset(table, 0x1000 + 500 * 0x10, RSP, 500);
+	check_offset(table, 0x1000 + 500 * 0x10 + 15, RSP, 500);
+	assert_int_equal(cfi_table_get_stats(table).rows_nr, 1);
+	for (uint32_t i = 0; i < FDES; i++)
+		rules[i] = cfi_table_find(table, 0x1000 + i * 0x10);
+	for (uint32_t i = 0; i < FDES; i++)
+		assert_int_equal(rules[i]->cfa_offset, i);
+	assert_int_equal(cfi_table_get_stats(table).rows_nr, FDES);
+	assert_int_equal(cfi_table_get_stats(table).fdes_damaged_nr, 0);
+	assert_int_equal(cfi_table_compile_all(table), 0);
+	assert_int_equal(cfi_table_get_stats(table).fdes_damaged_nr, 1);
+	check_kind(table, 0x1000 + FDES * 0x10, CFI_RULE_NONE);
+	assert_int_equal(cfi_table_get_stats(table).fdes_damaged_nr, 1);
+	cfi_table_destroy(table);
+	strbuf_deinit(&bytes);
+}
+
+/* Said, and said again; what was compiled before stays. */
+static void test_no_memory_to_compile(void **state)
+{
+	struct strbuf bytes = {0};
+	uint32_t cie = cfi_bytes_cie(&bytes, "zR", ABI_PROGRAM);
+	struct cfi_table *table;
+
+	(void)state;
+	for (uint32_t i = 0; i < 100; i++)
+		cfi_bytes_fde(&bytes, cie, 0x1000 + i * 0x10, 0x10,
+			      PROGRAM(DW_CFA_def_cfa_offset, 16, DW_CFA_advance_loc | 1,
+				      DW_CFA_def_cfa_offset, 24));
+	table = table_from(&bytes);
+	check_offset(table, 0x1000, RSP, 16);
+	is_memory_out = true;
+	for (uint32_t i = 1; i < 100; i++)
+		(void)cfi_table_find(table, 0x1000 + i * 0x10);
+	check_kind(table, 0x1000 + 99 * 0x10, CFI_RULE_NO_MEMORY);
+	is_memory_out = false;
+	check_kind(table, 0x1000 + 99 * 0x10, CFI_RULE_NO_MEMORY);
+	check_offset(table, 0x1001, RSP, 24);
+	check_kind(table, 0x5000, CFI_RULE_NONE);
+	assert_int_equal(cfi_table_compile_all(table), -ENOMEM);
+	cfi_table_destroy(table);
+	strbuf_deinit(&bytes);
+}
+
 /* Libraries that every Debian has; all rows of the linker, some of the larger ones. */
 static void test_against_libdw(void **state)
 {
@@ -402,6 +563,9 @@ int main(void)
 	    cmocka_unit_test(test_segments_bound_the_code),
 	    cmocka_unit_test(test_sparse_code),
 	    cmocka_unit_test(test_more_rules_than_ids),
+	    cmocka_unit_test(test_look_ups_in_any_order),
+	    cmocka_unit_test(test_rows_come_with_the_look_ups),
+	    cmocka_unit_test(test_no_memory_to_compile),
 	    cmocka_unit_test(test_against_libdw),
 	    cmocka_unit_test(test_mutated_sections),
 	};
