@@ -26,6 +26,9 @@ uint64_t bytes_get_uleb128(struct bytes_cursor *cursor)
 	unsigned int shift;
 	uint8_t last;
 
+	/* Nearly all. */
+	if (!cursor->failed && bytes_left(cursor) && *cursor->at < 0x80)
+		return *cursor->at++;
 	return bytes_get_leb128(cursor, &shift, &last);
 }
 
