@@ -57,6 +57,7 @@ struct cfi_table {
 	unsigned int page_shift;
 	size_t pages_nr;
 	struct cfi_frames frames;
+	size_t fdes_nr;		    /* those within reach of 32 bits */
 	struct cfi_row_span *spans; /* by FDE */
 	struct cfi_compiler *compiler;
 };
@@ -283,8 +284,8 @@ static void table_cut_distant(struct cfi_table *table)
 	struct cfi_frames *frames = &table->frames;
 	uint64_t above = UINT64_MAX;
 
-	for (; frames->fdes_nr; frames->fdes_nr--) {
-		const uint64_t start = frames->fdes[frames->fdes_nr - 1].start;
+	for (table->fdes_nr = frames->fdes_nr; table->fdes_nr; table->fdes_nr--) {
+		const uint64_t start = frames->fdes[table->fdes_nr - 1].start;
 
 		if (start - table->base <= UINT32_MAX)
 			break;
@@ -298,7 +299,7 @@ static unsigned int choose_page_shift(const struct cfi_table *table)
 {
 	unsigned int shift = PAGE_SHIFT_MIN;
 
-	while ((table->bytes >> shift) > table->frames.fdes_nr + 64)
+	while ((table->bytes >> shift) > table->fdes_nr + 64)
 		shift++;
 	return shift;
 }
@@ -312,13 +313,13 @@ static int table_index_fdes(struct cfi_table *table)
 	table->pages_nr = (table->bytes >> table->page_shift) + 2;
 	table->pages = calloc(table->pages_nr, sizeof(*table->pages));
 	/* Only the pages of memory that are written to count, those of code that is met. */
-	table->spans = calloc(frames->fdes_nr + 1, sizeof(*table->spans));
+	table->spans = calloc(table->fdes_nr + 1, sizeof(*table->spans));
 	if (!table->pages || !table->spans)
 		return -ENOMEM;
 	for (size_t page = 0; page < table->pages_nr; page++) {
 		uint64_t start = table->base + ((uint64_t)page << table->page_shift);
 
-		while (fde + 1 < frames->fdes_nr && frames->fdes[fde + 1].start <= start)
+		while (fde + 1 < table->fdes_nr && frames->fdes[fde + 1].start <= start)
 			fde++;
 		table->pages[page] = (uint32_t)fde;
 	}
@@ -334,7 +335,7 @@ static void table_set_bounds(struct cfi_table *table)
 		return;
 	table->base = frames->fdes[0].start;
 	table_cut_distant(table);
-	if (cfi_frames_fde(frames, frames->fdes_nr - 1, &last) == 0 && last.end > table->base)
+	if (cfi_frames_fde(frames, table->fdes_nr - 1, &last) == 0 && last.end > table->base)
 		table->bytes = last.end - table->base;
 	if (table->bytes > UINT32_MAX)
 		table->bytes = UINT32_MAX;
@@ -423,11 +424,16 @@ int cfi_table_compile_all(const struct cfi_table *table)
 	const struct cfi_frames *frames = &table->frames;
 	int error = 0;
 
-	for (size_t i = 0; !error && i < frames->fdes_nr; i++) {
+	for (size_t i = 0; !error && i < table->fdes_nr; i++) {
 		if (!table->spans[i].nr && frames->fdes[i].start != next_start(frames, i))
 			error = compiler_add_fde(table->compiler, i);
 	}
 	return error;
+}
+
+const struct cfi_frames *cfi_table_frames(const struct cfi_table *table)
+{
+	return &table->frames;
 }
 
 const struct cfi_state *cfi_table_state(const struct cfi_table *table, const struct cfi_rule *rule,
@@ -454,8 +460,8 @@ struct cfi_table_stats cfi_table_get_stats(const struct cfi_table *table)
 	for (size_t i = 0; i < compiler->rows_nr; i++)
 		stats.expression_rows_nr += compiler_rule(compiler, compiler->rows[i].rule)->kind ==
 					    CFI_RULE_EXPRESSION;
-	stats.bytes = sizeof(*table) + sizeof(*compiler) +
-		      frames->fdes_nr * (sizeof(*frames->fdes) + sizeof(*table->spans)) +
+	stats.bytes = sizeof(*table) + sizeof(*compiler) + frames->fdes_nr * sizeof(*frames->fdes) +
+		      table->fdes_nr * sizeof(*table->spans) +
 		      frames->cies_nr * (sizeof(*frames->cies) + sizeof(*compiler->initials)) +
 		      table->pages_nr * sizeof(*table->pages) +
 		      compiler->rows_capacity * sizeof(*compiler->rows) +

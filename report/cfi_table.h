@@ -86,6 +86,10 @@ const struct cfi_rule *cfi_table_find(const struct cfi_table *table, uint64_t va
 /** Compile all that no look-up has asked for yet: for tests and tools. Return: 0 or -ENOMEM. */
 must_check int cfi_table_compile_all(const struct cfi_table *table);
 
+struct cfi_frames;
+/** All FDEs that the scan has found, for the table's life. */
+const struct cfi_frames *cfi_table_frames(const struct cfi_table *table);
+
 struct cfi_state;
 /** What the CFI program itself says where @rule is a CFI_RULE_EXPRESSION; NULL when the table has
  * too many of them. The spans of it lie in *@section, the module's .eh_frame, borrowed. */

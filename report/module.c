@@ -310,9 +310,12 @@ int module_symbol(struct module *module, uint64_t vaddr, struct symbol *ret)
 
 	if (!module->is_symbols_loaded) {
 		const struct bundle_module *contents = module_contents(module);
+		/* Whoever names a frame has mostly unwound it. */
+		const struct cfi_frames *frames = module->cfi ? cfi_table_frames(module->cfi)
+							      : NULL;
 
 		module->is_symbols_loaded = true;
-		if (contents && symbol_table_create(contents, &module->symbols))
+		if (contents && symbol_table_create_with(contents, frames, &module->symbols))
 			return -ENOMEM;
 	}
 	if (module->symbols)

@@ -162,26 +162,33 @@ static void settle_unsized(const struct cfi_frames *frames, struct open_symbol *
 		symbol->end = end;
 }
 
-static void settle_all_unsized(const struct bundle_module *module, struct open_symbol_vec *symbols)
+static void settle_all_unsized(const struct cfi_frames *frames, struct open_symbol_vec *symbols)
 {
-	struct cfi_frames frames = {0};
 	uint64_t next_start = UINT64_MAX;
 
-	/* Without FDEs, or memory for them, only the next symbol bounds it. */
-	if (cfi_frames_scan(module, &frames))
-		frames = (struct cfi_frames){0};
 	for (size_t i = symbols->nr; i-- > 0;) {
 		struct open_symbol *symbol = &symbols->items[i];
 
 		if (i + 1 < symbols->nr && symbol[1].start > symbol->start)
 			next_start = symbol[1].start;
 		if (!symbol->is_sized)
-			settle_unsized(&frames, symbol, next_start);
+			settle_unsized(frames, symbol, next_start);
 	}
+}
+
+static void scan_and_settle(const struct bundle_module *module, struct open_symbol_vec *symbols)
+{
+	struct cfi_frames frames = {0};
+
+	/* Without FDEs, or memory for them, only the next symbol bounds it. */
+	if (cfi_frames_scan(module, &frames))
+		frames = (struct cfi_frames){0};
+	settle_all_unsized(&frames, symbols);
 	cfi_frames_deinit(&frames);
 }
 
-static int collect(const struct bundle_module *module, struct open_symbol_vec *ret)
+static int collect(const struct bundle_module *module, const struct cfi_frames *frames,
+		   struct open_symbol_vec *ret)
 {
 	bool has_unsized = false;
 	int error = 0;
@@ -202,8 +209,10 @@ static int collect(const struct bundle_module *module, struct open_symbol_vec *r
 	if (error)
 		return error;
 	sort_open_symbols(module, ret);
-	if (has_unsized)
-		settle_all_unsized(module, ret);
+	if (has_unsized && frames)
+		settle_all_unsized(frames, ret);
+	else if (has_unsized)
+		scan_and_settle(module, ret);
 	return 0;
 }
 
@@ -257,7 +266,8 @@ static int table_flatten(struct symbol_table *table, const struct open_symbol_ve
 	return error;
 }
 
-int symbol_table_create(const struct bundle_module *module, struct symbol_table **ret)
+int symbol_table_create_with(const struct bundle_module *module, const struct cfi_frames *frames,
+			     struct symbol_table **ret)
 {
 	struct symbol_table *table = calloc(1, sizeof(*table));
 	struct open_symbol_vec symbols = {0};
@@ -266,7 +276,7 @@ int symbol_table_create(const struct bundle_module *module, struct symbol_table 
 	if (!table)
 		return -ENOMEM;
 	table->module = module;
-	error = collect(module, &symbols);
+	error = collect(module, frames, &symbols);
 	if (!error)
 		error = table_flatten(table, &symbols);
 	open_symbol_vec_deinit(&symbols);
@@ -276,6 +286,11 @@ int symbol_table_create(const struct bundle_module *module, struct symbol_table 
 	}
 	*ret = table;
 	return 0;
+}
+
+int symbol_table_create(const struct bundle_module *module, struct symbol_table **ret)
+{
+	return symbol_table_create_with(module, NULL, ret);
 }
 
 void symbol_table_destroy(struct symbol_table *table)
