@@ -5,8 +5,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "tests/native/libunwind_walk.h"
 #include "tests/unit/unwind_fixture.h"
+
+static bool is_memory_out;
+
+/* In the place of libc's: what rows grow by. */
+void *reallocarray(void *items, size_t nr, size_t bytes)
+{
+	return is_memory_out ? NULL : realloc(items, nr * bytes);
+}
 
 static void test_plain_chain(void **state)
 {
@@ -411,6 +421,28 @@ static void test_random_stacks(void **state)
 	}
 }
 
+/* Rows are compiled in the middle of a walk: without memory it ends so, not with a guess. */
+static void test_no_memory_for_rows(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t packed[24];
+	struct record_sample sample;
+	int error = 0;
+
+	run(fixture, CODE + START);
+	is_memory_out = true;
+	for (uint64_t vaddr = PLAIN; !error && vaddr <= ALIGNED; vaddr += 0x100) {
+		fixture->regs[PERF_REG_X86_IP] = CODE + vaddr;
+		sample = sample_make(fixture, packed);
+		error = unwinder_run(fixture->unwinder, &fixture->space, REGS_MASK, &sample,
+				     &fixture->stack);
+	}
+	assert_int_equal(error, -ENOMEM);
+	is_memory_out = false;
+	run(fixture, CODE + START);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + START);
+}
+
 static void test_libunwind_agrees(void **state)
 {
 	struct fixture *fixture = *state;
@@ -468,6 +500,7 @@ int main(void)
 	    unwind_test(test_no_registers),
 	    unwind_test(test_sample_register),
 	    unwind_test(test_random_stacks),
+	    unwind_test(test_no_memory_for_rows),
 	    unwind_test(test_libunwind_agrees),
 	};
 
