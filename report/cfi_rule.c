@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { REGISTER_RSP = 7, REGISTER_RIP = 16 };
+enum { REGISTER_RAX = 0, REGISTER_RDX = 1, REGISTER_RBP = 6, REGISTER_RSP = 7, REGISTER_RIP = 16 };
 
 int32_t signal_frame_offset(unsigned int dwarf_number)
 {
@@ -277,6 +277,28 @@ static int32_t rule_plain_offset(const struct cfi_rule *rule)
 	return lowest;
 }
 
+/* The frame pointer, which these functions always have, is restored last of all registers. */
+static enum cfi_exception exception_of(const struct cfi_state *state)
+{
+	if (state->registers[REGISTER_RAX].kind != CFI_STATE_OFFSET ||
+	    state->registers[REGISTER_RDX].kind != CFI_STATE_OFFSET)
+		return CFI_EXCEPTION_NONE;
+	return state->registers[REGISTER_RBP].kind == CFI_STATE_OFFSET ? CFI_EXCEPTION_SAVED
+								       : CFI_EXCEPTION_LEFT;
+}
+
+/* @rule of a function that saves registers for a handler. */
+static void rule_set_exception(struct cfi_rule *rule, enum cfi_exception exception)
+{
+	rule->exception = (uint8_t)exception;
+	rule->plain_offset = 0;
+	if (exception != CFI_EXCEPTION_LEFT)
+		return;
+	/* All are restored by then, and their slots said to be in the handler's frame. */
+	rule->saved_mask = 0;
+	memset(rule->saved, 0, sizeof(rule->saved));
+}
+
 int cfi_rule_compile(const struct cfi_frames *frames, const struct cfi_cie *cie,
 		     const struct cfi_state *state, struct cfi_rule *ret)
 {
@@ -299,5 +321,7 @@ int cfi_rule_compile(const struct cfi_frames *frames, const struct cfi_cie *cie,
 	if (outcome)
 		rule_reset(ret, CFI_RULE_EXPRESSION, cie->is_signal);
 	ret->plain_offset = rule_plain_offset(ret);
+	if (!cie->is_signal && exception_of(state) != CFI_EXCEPTION_NONE)
+		rule_set_exception(ret, exception_of(state));
 	return 0;
 }

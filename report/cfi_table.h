@@ -59,11 +59,24 @@ static inline uint32_t cfi_saved_registers(uint32_t mask)
 	return (mask & 1) << 3 | (mask & 2) << 5 | (mask & 0x3c) << 10;
 }
 
+/*
+ * Functions that end by entering an exception's handler (__builtin_eh_return(): libgcc's
+ * _Unwind_RaiseException() and its like) are told by saving rax and rdx, for the handler. Before
+ * they leave they write the handler's frame's registers over their own saved ones, the return
+ * address among them: Documentation/unwinding.adoc, "Exceptions".
+ */
+enum cfi_exception {
+	CFI_EXCEPTION_NONE,
+	CFI_EXCEPTION_SAVED, /* in such a function: what is saved may be another frame's by now */
+	CFI_EXCEPTION_LEFT,  /* its last instructions: the "return address" is where it jumps to */
+};
+
 struct cfi_rule {
 	uint8_t kind;	      /* enum cfi_rule_kind */
 	uint8_t cfa_register; /* DWARF number: 7 rsp, 6 rbp, 3 rbx, 10 r10, 12 r12, 13 r13, … */
 	uint8_t is_signal;    /* its caller was interrupted at its pc, it made no call */
 	uint8_t saved_mask;   /* those of saved[] that are not CFI_REGISTER_SAME */
+	uint8_t exception;    /* enum cfi_exception */
 	int32_t cfa_offset;   /* of CFI_RULE_EXPRESSION: number of its state; < 0: none was kept */
 	int32_t cfa_add;
 	int32_t ra_offset; /* return address at CFA + this */

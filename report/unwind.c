@@ -34,6 +34,8 @@ struct unwinder {
 	struct stack_dump dump;
 	struct unwind_registers registers;
 	const struct mapping *last_mapping;
+	size_t exception_nr; /* frames up to the last one with an enum cfi_exception; 0: none */
+	uint64_t leaf_rcx;   /* 0: not known */
 };
 
 /* What a step comes to: on to the caller, or one of enum unwind_end, or -ENOMEM. */
@@ -340,6 +342,9 @@ static int step_by_state(struct unwinder *unwinder, const struct cfi_rule *rule,
 		return error == -EFAULT ? UNWIND_END_STACK_CUT : UNWIND_END_BAD;
 	if (unwinder->registers.values[DWARF_RSP] > frame->sp)
 		frame->cfa = unwinder->registers.values[DWARF_RSP];
+	else if (rule->exception == CFI_EXCEPTION_LEFT &&
+		 unwinder->registers.values[DWARF_RSP] == frame->sp)
+		frame->cfa = frame->sp; /* its jump takes nothing from the stack */
 	else if (!rule->is_signal)
 		return UNWIND_END_BAD;
 	return STEP_ON;
@@ -444,7 +449,11 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 		ret = step_by_rule(unwinder, rule, frame);
 		break;
 	}
-	*caller_flags = rule->is_signal ? NATIVE_FRAME_INTERRUPTED : 0;
+	*caller_flags = rule->is_signal || rule->exception == CFI_EXCEPTION_LEFT
+			    ? NATIVE_FRAME_INTERRUPTED
+			    : 0;
+	if (rule->exception)
+		unwinder->exception_nr = unwinder->nr;
 	return ret;
 }
 
@@ -481,7 +490,7 @@ static int unwinder_walk(struct unwinder *unwinder)
 
 		/* Threads and old start-up code end with a zero where the return address is. */
 		if (unwinder->nr && pc == 0)
-			return UNWIND_END_COMPLETE;
+			return unwinder->exception_nr ? UNWIND_END_BAD : UNWIND_END_COMPLETE;
 		if (unwinder->nr && !site->mapping)
 			return UNWIND_END_BAD;
 		frame = unwinder_append(unwinder, site, flags);
@@ -494,12 +503,54 @@ static int unwinder_walk(struct unwinder *unwinder)
 	return UNWIND_END_LIMIT;
 }
 
+static bool are_of_one_function(struct unwinder *unwinder, const struct native_frame *a,
+				const struct native_frame *b)
+{
+	const uint64_t pc = native_frame_lookup_pc(a);
+	const uint64_t other_pc = native_frame_lookup_pc(b);
+	const struct code_place *place;
+	struct cfi_fde fde;
+
+	if (a->mapping != b->mapping || !a->mapping || !a->mapping->module)
+		return false;
+	place = find_place(unwinder, a->mapping, pc);
+	return place->cfi &&
+	       cfi_frames_find(cfi_table_frames(place->cfi), pc - place->bias, &fde) == 0 &&
+	       other_pc - place->bias >= fde.start && other_pc - place->bias < fde.end;
+}
+
+/*
+ * Has the return address of the last frame that ends by entering a handler become that of the
+ * handler's frame already? Then the same one is found again where it was copied from, before the
+ * handler's address takes its place there; and rcx leads to that place from then on, as distance
+ * or as address (EH_RETURN_STACKADJ_RTX, gcc/config/i386/i386.h). A handler is in the function of
+ * the call that it is for.
+ */
+static bool exception_is_overwritten(struct unwinder *unwinder)
+{
+	const struct native_frame *frames = unwinder->frames;
+	const size_t caller = unwinder->exception_nr;
+	const uint64_t rcx = caller == 1 ? unwinder->leaf_rcx : 0;
+
+	for (size_t i = caller + 1; i < unwinder->nr; i++) {
+		const uint64_t slot = frames[i].sp - 8;
+
+		if (frames[i].pc == frames[caller].pc)
+			return true;
+		if (rcx && (rcx == slot || frames[caller].sp - 8 + rcx == slot) &&
+		    are_of_one_function(unwinder, &frames[caller], &frames[i]))
+			return true;
+	}
+	return false;
+}
+
 int unwinder_run(struct unwinder *unwinder, const struct address_space *space, uint64_t regs_mask,
 		 const struct record_sample *sample, struct native_stack *ret)
 {
 	int end = UNWIND_END_NO_DATA;
 
 	unwinder->nr = 0;
+	unwinder->exception_nr = 0;
 	unwinder->space = space;
 	unwinder->last_mapping = NULL;
 	if (sample->regs_abi == PERF_SAMPLE_REGS_ABI_64)
@@ -512,10 +563,18 @@ int unwinder_run(struct unwinder *unwinder, const struct address_space *space, u
 		    .bytes = sample->stack,
 		    .nr = sample->stack ? sample->stack_bytes : 0,
 		};
+		unwinder->leaf_rcx = register_is_known(&unwinder->registers, DWARF_RCX)
+					 ? unwinder->registers.values[DWARF_RCX]
+					 : 0;
 		end = unwinder_walk(unwinder);
 	}
 	if (end < 0)
 		return end;
+	if (unwinder->exception_nr &&
+	    (end == UNWIND_END_BAD || exception_is_overwritten(unwinder))) {
+		end = UNWIND_END_BAD;
+		unwinder->nr = unwinder->exception_nr;
+	}
 	*ret = (struct native_stack){
 	    .frames = unwinder->frames, .nr = (uint32_t)unwinder->nr, .end = end};
 	return 0;

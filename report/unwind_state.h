@@ -11,6 +11,7 @@
 
 /* DWARF numbers (x86-64 psABI 1.0, figure 3.36). */
 enum {
+	DWARF_RCX = 2,
 	DWARF_RBX = 3,
 	DWARF_RBP = 6,
 	DWARF_RSP = 7,

@@ -4,6 +4,7 @@ its source (tests/native/unwind_target.c). The same by hand-made bytes: tests/un
 """
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -57,9 +58,9 @@ def build(tmp_path_factory):
     return build_target
 
 
-def perf_samples(path, command, stack_bytes=16384):
+def perf_samples(path, command, stack_bytes=16384, hz=499):
     need_root()
-    perf = [need_program("perf"), "record", "-q", "-N", "-F", "499", "-e", "cpu-clock", "-o", path]
+    perf = [need_program("perf"), "record", "-q", "-N", "-F", str(hz), "-e", "cpu-clock", "-o", path]
     result = run([*perf, "--call-graph", f"dwarf,{stack_bytes}", "--", *command])
     assert result.returncode == 0, result.stderr
     # Inlined functions of glibc: which there are depends on the debug information on this machine.
@@ -118,6 +119,30 @@ def test_epilogue_after_pop(form, build, workdir):
     check_complete(stacks)
     assert having(stacks, "leaf_call", "kept_registers")
     assert having(stacks, "variable_frame", "realigned_frame")
+
+
+@pytest.mark.parametrize("form", FLAGS)
+def test_exceptions(form, workdir):
+    """From libgcc's frame to the handler it goes through instructions whose CFI is of no use: where the
+    frame's own return address is another's by then, nothing rootward of it is shown."""
+    program = f"{workdir}/throwing-{form}"
+    source = os.path.join(ROOT, "tests", "native", "throwing.cpp")
+    libraries = ["-static-libstdc++", "-static-libgcc"]
+    subprocess.run(["g++", "-O2", *FLAGS[form], *libraries, source, "-o", program], check=True)
+    samples = perf_samples(f"{workdir}/throwing.data", [program, "3"], stack_bytes=4096, hz=9999)
+    stacks = [stack for stack in samples if having([stack], "main")]
+    for stack in stacks:
+        names = [re.sub(r"\(.*", "", name) for name, _ in stack]
+        assert names.count("catch_thrown") <= 1, names
+        assert names[-1] in ROOTS, names
+        if "_Unwind_RaiseException" in names and "catch_thrown" in names:
+            caller = names[names.index("_Unwind_RaiseException") + 1]
+            assert caller in ("__cxa_throw", "catch_thrown"), names
+    assert any(stack[0][0] == "_Unwind_RaiseException" for stack in stacks)
+    cut = [stack for stack in samples if len(stack) > 1 and stack[-1][0].startswith(INCOMPLETE)]
+    in_tail = [stack for stack in cut if stack[0][0] == "_Unwind_RaiseException"]
+    assert all(len(stack) == 2 for stack in in_tail), in_tail
+    assert len(cut) < 0.01 * len(samples), cut
 
 
 def test_plt_stubs(build, workdir):

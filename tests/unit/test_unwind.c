@@ -183,6 +183,64 @@ static void test_ends_of_stack(void **state)
 	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN);
 }
 
+/* To a handler it jumps: at the handler nothing has returned from a call, and the stack is as it
+ * was. */
+static void test_exception_left(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct native_frame *handler;
+
+	push_code(fixture, START + 9);
+	fixture->regs[PERF_REG_X86_CX] = CODE + PLAIN;
+	fixture->regs[PERF_REG_X86_BP] = stack_address(7);
+	run(fixture, CODE + THROWER_LEFT);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + THROWER_LEFT, CODE + PLAIN,
+		    CODE + START + 9);
+	handler = &fixture->stack.frames[1];
+	assert_int_equal(native_frame_lookup_pc(handler), CODE + PLAIN);
+	assert_int_equal(handler->sp, STACK);
+	assert_int_equal(handler->cfa, stack_address(1));
+}
+
+/* What it has saved may be the handler's frame's by now: then what comes of it is not shown. */
+static void test_exception_overwritten(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push(fixture, stack_address(9));
+	push_code(fixture, PLAIN + 5);
+	push(fixture, 0);
+	fixture->regs[PERF_REG_X86_BP] = STACK;
+	run(fixture, CODE + THROWER + 1);
+	check_stack(fixture, UNWIND_END_BAD, CODE + THROWER + 1);
+	fixture->words[2] = CODE + START + 9;
+	run(fixture, CODE + THROWER + 1);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + THROWER + 1, CODE + PLAIN + 5,
+		    CODE + START + 9);
+	/* The handler's address is on its way to where START's is, and is there. */
+	fixture->words[2] = CODE + PLAIN + 9;
+	push_code(fixture, START + 9);
+	fixture->regs[PERF_REG_X86_CX] = 8;
+	run(fixture, CODE + THROWER + 1);
+	check_stack(fixture, UNWIND_END_BAD, CODE + THROWER + 1);
+	fixture->regs[PERF_REG_X86_CX] = stack_address(2);
+	run(fixture, CODE + THROWER + 1);
+	check_stack(fixture, UNWIND_END_BAD, CODE + THROWER + 1);
+	/* That rcx leads elsewhere, or to another function, says nothing. */
+	fixture->regs[PERF_REG_X86_CX] = stack_address(1);
+	run(fixture, CODE + THROWER + 1);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + THROWER + 1, CODE + PLAIN + 5,
+		    CODE + PLAIN + 9, CODE + START + 9);
+	fixture->regs[PERF_REG_X86_CX] = stack_address(3);
+	run(fixture, CODE + THROWER + 1);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + THROWER + 1, CODE + PLAIN + 5,
+		    CODE + PLAIN + 9, CODE + START + 9);
+	/* A call has one return address: two callers cannot have it. */
+	fixture->words[2] = CODE + PLAIN + 5;
+	run(fixture, CODE + THROWER + 1);
+	check_stack(fixture, UNWIND_END_BAD, CODE + THROWER + 1);
+}
+
 static void test_vdso(void **state)
 {
 	struct fixture *fixture = *state;
@@ -488,6 +546,8 @@ int main(void)
 	    unwind_test(test_trampoline_bounds),
 	    unwind_test(test_signal_on_other_stack),
 	    unwind_test(test_ends_of_stack),
+	    unwind_test(test_exception_left),
+	    unwind_test(test_exception_overwritten),
 	    unwind_test(test_vdso),
 	    unwind_test(test_plt),
 	    unwind_test(test_realigned),

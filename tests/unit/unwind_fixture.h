@@ -36,6 +36,8 @@ enum {
 	UNKNOWN = 0x1a00,      /* CFA = r10 + 8 */
 	ALIGNED = 0x1b00,      /* CFA = rbp + 16, r12 = *(((CFA - 8) & -64) - 136) */
 	TRAMPOLINE_2 = 0x1d00, /* 9 bytes; signal frame, its FDE begins at the first byte */
+	THROWER = 0x1e00,      /* CFA = rbp + 16, rax, rdx and rbp saved */
+	THROWER_LEFT = 0x1e80, /* of it: CFA = rsp, return address in rcx */
 	NOTHING = 0x2000,      /* no FDE */
 };
 
@@ -80,6 +82,10 @@ static inline void add_functions(struct strbuf *bytes)
 			      DW_OP_minus, DW_OP_const4s, 0xc0, 0xff, 0xff, 0xff, DW_OP_and,
 			      DW_OP_const4s, 0x78, 0xff, 0xff, 0xff, DW_OP_plus));
 	cfi_bytes_fde(bytes, signal, TRAMPOLINE_2, 9, SIGNAL_PROGRAM);
+	cfi_bytes_fde(bytes, cie, THROWER, 0x100,
+		      PROGRAM(DW_CFA_def_cfa, 6, 16, DW_CFA_offset | 0, 4, DW_CFA_offset | 1, 3,
+			      DW_CFA_offset | 6, 2, DW_CFA_advance_loc1, 0x80, DW_CFA_def_cfa, 7, 0,
+			      DW_CFA_restore | 6, DW_CFA_register, 16, 2));
 }
 
 static inline void map(struct fixture *fixture, uint64_t start, bool is_executable,
