@@ -6,7 +6,7 @@ names nothing touches meanwhile: each is made at run time, with a page of its ow
 import sys
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 
 DEPTH = 60
 # Keeps the objects of one function off the pages of the next one.
@@ -24,13 +24,12 @@ def make_caller(number, callee):
 
 
 def spin():
-    window = [in_ns(monotonic())]
-    deadline = monotonic() + float(sys.argv[1]) * SECOND
+    begin = monotonic()
+    deadline = begin + float(sys.argv[1]) * SECOND
     value = 1
     while monotonic() < deadline:
         value = value * 31 % 1000003
-    window.append(in_ns(monotonic()))
-    return window
+    return as_window(begin, monotonic())
 
 
 def main():

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 
 LIVES_MS = [4, 4, 4, 60]  # short ones mostly; a long one gets many samples before it dies
 TEMPLATE = """def {name}(deadline, monotonic, helper):
@@ -139,7 +139,7 @@ def run_one(made, helper, seconds):
     begin = monotonic()
     made(begin + seconds * SECOND, monotonic, helper)
     end = monotonic()
-    return in_ns(begin), in_ns(end)
+    return as_window(begin, end)
 
 
 def run_kind(make, seconds):

@@ -13,7 +13,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
 
 import declared  # noqa: E402
-from declared import SECOND, in_ns, monotonic  # noqa: E402
+from declared import SECOND, as_window, monotonic  # noqa: E402
 import host  # noqa: E402
 
 SECONDS = float(sys.argv[1])
@@ -30,7 +30,7 @@ TEMPLATE = """def leaf_CYCLE():
         for _ in range(64):
             total = total * 31 % 1000003
         now = monotonic()
-    parts.append((native_id(), stack, in_ns(begin), in_ns(now)))
+    parts.append((native_id(), stack) + as_window(begin, now))
 """
 parts = []
 

@@ -7,7 +7,7 @@ argv[2] is the folder of the built spinext module.
 import sys
 
 import declared
-from declared import SECOND, cpu_seconds, in_ns, monotonic
+from declared import SECOND, as_window, cpu_seconds, monotonic
 
 sys.path.insert(0, sys.argv[2])
 import spinext  # noqa: E402
@@ -129,7 +129,7 @@ def callback():
         if text.endswith("7"):
             total += len(text)
     end = monotonic()  # window ends
-    windows.append((in_ns(begin), in_ns(end)))
+    windows.append(as_window(begin, end))
     return total
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 
 LINES_NR = 40000
 # Calls in one line, calls that a statement of 600 lines makes in its middle, and a loop.
@@ -49,7 +49,7 @@ def note(begin, end):
     stack[0]["gap"] = True
     leaf = frames[-1]
     stack.append(declared.python_frame(leaf, declared.marked_lines(leaf.f_code)))
-    windows.append([len(stacks), in_ns(begin), in_ns(end)])
+    windows.append((len(stacks),) + as_window(begin, end))
     stacks.append(stack)
 
 

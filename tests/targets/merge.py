@@ -13,7 +13,7 @@ import sys
 import declared
 import merge_ways
 import traced
-from declared import EACH_CALL_IS_NATIVE, SECOND, in_ns, monotonic
+from declared import EACH_CALL_IS_NATIVE, SECOND, as_window, monotonic
 
 class Spinner:
     """The innermost function of the first window: it spins when called first, and says where it is."""
@@ -34,7 +34,7 @@ class Spinner:
             total += 1
             total = total * total % 1000003
         end = monotonic()  # window ends
-        self.window = (in_ns(begin), in_ns(end))
+        self.window = as_window(begin, end)
 
 
 def burn():

@@ -9,7 +9,7 @@ import functools
 import sys
 
 import declared
-from declared import cpu_seconds, in_ns, monotonic
+from declared import as_window, cpu_seconds, monotonic
 
 SECONDS = float(sys.argv[1])
 HAS_QUALNAME = sys.version_info >= (3,)
@@ -184,7 +184,7 @@ def main():
     for run, names in CASES:
         begin = monotonic()
         run()
-        declared.emit(names=names, window=[in_ns(begin), in_ns(monotonic())], **declared.identity())
+        declared.emit(names=names, window=as_window(begin, monotonic()), **declared.identity())
 
 
 main()

@@ -11,7 +11,7 @@ import os
 import sys
 import time
 
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 
 SECONDS = 0.8
 
@@ -24,7 +24,7 @@ def spin():
     begin = monotonic()
     while monotonic() < begin + SECONDS * SECOND:
         pass
-    say(pid=os.getpid(), window=[in_ns(begin), in_ns(monotonic())])
+    say(pid=os.getpid(), window=as_window(begin, monotonic()))
 
 
 def fork_child(cpu):

@@ -8,7 +8,7 @@ import sys
 from types import FunctionType
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 
 # Arguments of the code type before it could replace(); 2.7 has no keyword-only ones.
 CODE_FIELDS = """argcount kwonlyargcount nlocals stacksize flags code consts names varnames filename name
@@ -36,7 +36,7 @@ def work_as(name, seconds):
     begin, cpu_begin = monotonic(), declared.cpu_seconds()
     function(begin + seconds * SECOND)
     end = monotonic()
-    window = [in_ns(begin), in_ns(end)]
+    window = as_window(begin, end)
     spent = declared.cpu_seconds() - cpu_begin
     declared.emit(worker=name, window=window, process_cpu_seconds=spent, **declared.identity())
 

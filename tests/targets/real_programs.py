@@ -12,7 +12,7 @@ import sys
 import types
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 
 
 def work_until(deadline, step):
@@ -182,7 +182,7 @@ def main(name, seconds):
         return
     begin = monotonic()
     times = work_until(begin + seconds * SECOND, step)
-    window = [in_ns(begin), in_ns(monotonic())]
+    window = as_window(begin, monotonic())
     made = made_codes()
     declared.emit(
         window=window,

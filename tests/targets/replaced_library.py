@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from declared import in_ns, monotonic
+from declared import as_window, monotonic
 
 SECONDS = 0.6
 
@@ -39,7 +39,7 @@ def main(flag, first, second):
     begins.append(begin_of(second))
     begin = monotonic()
     library.spin_for(ctypes.c_double(SECONDS))
-    say(begins=begins, window=[in_ns(begin), in_ns(monotonic())], tid=os.getpid())
+    say(begins=begins, window=as_window(begin, monotonic()), tid=os.getpid())
 
 
 main(*sys.argv[1:])

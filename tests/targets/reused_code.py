@@ -13,7 +13,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, {folder!r})
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 def leaf_{number}():
     begin = now = monotonic()
     while now < begin + 0.03 * SECOND:
@@ -25,7 +25,7 @@ begin, end = leaf_{number}()
 declared.emit(
     leaf="leaf_{number}",
     address=id(leaf_{number}.__code__),
-    window=[in_ns(begin), in_ns(end)],
+    window=as_window(begin, end),
     **declared.identity()
 )
 """

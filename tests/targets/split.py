@@ -9,7 +9,7 @@ is furthest behind its share: what else runs on the machine hits all three alike
 import sys
 
 import declared
-from declared import SECOND, cpu_seconds, in_ns, monotonic
+from declared import SECOND, as_window, cpu_seconds, monotonic
 
 SLICE_SECONDS = 0.002
 SHARES = {"half": 0.5, "third": 0.3, "fifth": 0.2}
@@ -49,7 +49,7 @@ def main(seconds):
         before = cpu_seconds()
         functions[name]()
         spent[name] += cpu_seconds() - before
-    window = [in_ns(begin), in_ns(monotonic())]
+    window = as_window(begin, monotonic())
     declared.emit(spent_seconds=spent, window=window, **declared.identity())
 
 

@@ -15,7 +15,7 @@ import zlib
 sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
 
 import declared  # noqa: E402
-from declared import SECOND, in_ns, monotonic  # noqa: E402
+from declared import SECOND, as_window, monotonic  # noqa: E402
 
 SECONDS = float(sys.argv[1])
 TEXT = b"a text that is compressed " * 40000
@@ -61,7 +61,7 @@ def compress():
     deadline = begin + SECONDS * SECOND
     while monotonic() < deadline:
         zlib.compress(TEXT, 9)
-    emit(stack, (in_ns(begin), in_ns(monotonic())))
+    emit(stack, as_window(begin, monotonic()))
 
 
 def compute_in_thread():

@@ -11,7 +11,7 @@ import inspect
 import sys
 
 import declared
-from declared import SECOND, in_ns, monotonic
+from declared import SECOND, as_window, monotonic
 
 GENERATOR_FLAGS = inspect.CO_GENERATOR
 for flag in ("CO_COROUTINE", "CO_ASYNC_GENERATOR"):
@@ -110,7 +110,7 @@ def run_shape(shape, seconds):
             sys.settrace(tracer)
         begin = monotonic()
         repeat(shape, 0 if is_traced else begin + seconds * SECOND)
-        window = (in_ns(begin), in_ns(monotonic()))
+        window = as_window(begin, monotonic())
         sys.settrace(None)
     return tracer.all_chains(), window
 

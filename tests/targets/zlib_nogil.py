@@ -7,7 +7,7 @@ import threading
 import zlib
 
 import declared
-from declared import SECOND, cpu_seconds, in_ns, monotonic
+from declared import SECOND, as_window, cpu_seconds, monotonic
 
 BUFFER_BYTES = 8 << 20
 
@@ -26,7 +26,7 @@ def compress_once(buffer):
 def zlib_thread(deadline, buffer, found):
     begin = monotonic()
     compress_buffers(deadline, buffer)
-    found.update(tid=declared.native_id(), window=[in_ns(begin), in_ns(monotonic())])
+    found.update(tid=declared.native_id(), window=as_window(begin, monotonic()))
 
 
 def main_thread_work(deadline):
