@@ -20,6 +20,7 @@ struct thread_place {
 	__u64 fs;	 /* thread pointer, on glibc pthread_self() */
 	__u64 sp;	 /* user stack pointer */
 	__u64 stack_end; /* upper end of its stack */
+	__u64 unread;	 /* what thread_read() could not read last; 0: nothing */
 };
 
 /* 2.7: the state that a thread had at its latest sample, and that state's interpreter. */
@@ -28,33 +29,45 @@ struct thread_known {
 	__u64 interp;
 };
 
-/* Value of thread-specific data @key of the thread whose thread pointer is @fs; 0 when unset.
+/*
+ * A word on the way to the thread's state. One that is paged out must not pass for "has no state",
+ * nor for another state: whoever asks looks at place->unread.
+ */
+walk_inline long thread_read(struct thread_place *place, __u64 *to, __u64 from)
+{
+	if (!read_user(to, 8, from))
+		return 0;
+	place->unread = from;
+	return -1;
+}
+
+/* Value of thread-specific data @key of the thread at @place; 0 when unset.
  * glibc x86-64 (nptl/descr.h): struct pthread has specific_1stblock[32] of 16-byte entries at
  * 0x310 and specific[32], pointers to further blocks of 32, at 0x510. */
-walk_inline __u64 thread_glibc_specific(__u64 fs, __u32 key)
+walk_inline __u64 thread_glibc_specific(struct thread_place *place, __u32 key)
 {
-	__u64 block = fs + 0x310;
+	__u64 block = place->fs + 0x310;
 	__u64 value = 0;
 
 	if (key >= 1024)
 		return 0;
 	if (key >= 32) {
-		if (read_user(&block, 8, fs + 0x510 + (key / 32) * 8) || !block)
+		if (thread_read(place, &block, place->fs + 0x510 + (key / 32) * 8) || !block)
 			return 0;
 	}
-	if (read_user(&value, 8, block + (key % 32) * 16 + 8))
+	if (thread_read(place, &value, block + (key % 32) * 16 + 8))
 		return 0;
 	return value;
 }
 
 /* The same with musl (pthread_getspecific.c): struct pthread points to an array of pointers. */
-walk_inline __u64 thread_musl_specific(__u64 fs, __u32 key, __u32 offset)
+walk_inline __u64 thread_musl_specific(struct thread_place *place, __u32 key, __u32 offset)
 {
 	__u64 array = 0;
 	__u64 value = 0;
 
-	if (key >= 128 || read_user(&array, 8, fs + offset) || !array ||
-	    read_user(&value, 8, array + key * 8))
+	if (key >= 128 || thread_read(place, &array, place->fs + offset) || !array ||
+	    thread_read(place, &value, array + key * 8))
 		return 0;
 	return value;
 }
@@ -65,31 +78,31 @@ walk_inline __u64 thread_musl_specific(__u64 fs, __u32 key, __u32 offset)
  * when the thread first uses such a block, so it may be too short for a module loaded later.
  * musl's (src/env/__init_tls.c): 8 bytes per module, the first word tells how many.
  */
-walk_inline __u64 thread_dynamic_tls(__u64 fs, __u64 module_address, int is_musl)
+walk_inline __u64 thread_dynamic_tls(struct thread_place *place, __u64 module_address, int is_musl)
 {
 	__u64 module = 0;
 	__u64 modules_nr = 0;
 	__u64 dtv = 0;
 	__u64 block = 0;
 
-	if (read_user(&module, 8, module_address) || !module || module > 65536)
+	if (thread_read(place, &module, module_address) || !module || module > 65536)
 		return 0;
-	if (read_user(&dtv, 8, fs + 8) || !dtv)
+	if (thread_read(place, &dtv, place->fs + 8) || !dtv)
 		return 0;
-	if (read_user(&modules_nr, 8, is_musl ? dtv : dtv - 16) || module > modules_nr)
+	if (thread_read(place, &modules_nr, is_musl ? dtv : dtv - 16) || module > modules_nr)
 		return 0;
-	if (read_user(&block, 8, dtv + module * (is_musl ? 8 : 16)))
+	if (thread_read(place, &block, dtv + module * (is_musl ? 8 : 16)))
 		return 0;
 	return block == ~0ULL ? 0 : block; /* TLS_DTV_UNALLOCATED */
 }
 
 /* Begin of the thread-local variables of the file that Python is in; 0: unknown. */
-walk_inline __u64 thread_tls_block(const struct pyrec_process *process, __u64 fs)
+walk_inline __u64 thread_tls_block(const struct pyrec_process *process, struct thread_place *place)
 {
 	if (process->tls_kind == PYREC_TLS_STATIC)
-		return fs;
+		return place->fs;
 	if (process->tls_kind == PYREC_TLS_DYNAMIC)
-		return thread_dynamic_tls(fs, process->tls_module_address,
+		return thread_dynamic_tls(place, process->tls_module_address,
 					  process->musl_specific != 0);
 	return 0;
 }
@@ -98,25 +111,27 @@ walk_inline __u64 thread_tls_block(const struct pyrec_process *process, __u64 fs
  * The state bound to the thread, whether it holds the GIL or not: the first that was made for it.
  * In a second variable (3.15) or by its key.
  */
-walk_inline __u64 thread_bound_state(const struct pyrec_process *process, __u64 fs)
+walk_inline __u64 thread_bound_state(const struct pyrec_process *process,
+				     struct thread_place *place)
 {
 	__u64 tstate = 0;
 	__u64 key = 0;
 
 	if (process->flags & PYREC_PROCESS_BOUND_TLS) {
-		__u64 block = thread_tls_block(process, fs);
+		__u64 block = thread_tls_block(process, place);
 
-		return block && !read_user(&tstate, 8, block + process->bound_offset) ? tstate : 0;
+		return block && !thread_read(place, &tstate, block + process->bound_offset) ? tstate
+											    : 0;
 	}
-	if (!process->key_address || read_user(&key, 8, process->key_address))
+	if (!process->key_address || thread_read(place, &key, process->key_address))
 		return 0;
 	if (process->flags & PYREC_PROCESS_PLAIN_KEY)
 		key <<= 32;
 	else if (!(__u32)key)
 		return 0;
 	return process->musl_specific
-		   ? thread_musl_specific(fs, (__u32)(key >> 32), process->musl_specific)
-		   : thread_glibc_specific(fs, (__u32)(key >> 32));
+		   ? thread_musl_specific(place, (__u32)(key >> 32), process->musl_specific)
+		   : thread_glibc_specific(place, (__u32)(key >> 32));
 }
 
 /*
@@ -124,31 +139,31 @@ walk_inline __u64 thread_bound_state(const struct pyrec_process *process, __u64 
  * latest CFrame on the C stack. Else by the thread that it was made for, which up to 3.9 need not
  * be the one that uses it: report then finds other evaluation loops than frames.
  */
-walk_inline int thread_owns(const struct pyrec_layout *layout, const struct thread_place *place,
+walk_inline int thread_owns(const struct pyrec_layout *layout, struct thread_place *place,
 			    __u64 tstate)
 {
 	__u64 value = 0;
 
 	if (layout->tstate_cframe)
-		return !read_user(&value, 8, tstate + layout->tstate_cframe) &&
+		return !thread_read(place, &value, tstate + layout->tstate_cframe) &&
 		       value >= place->sp && value < place->stack_end;
-	return !read_user(&value, 8, tstate + layout->tstate_thread) && value == place->fs;
+	return !thread_read(place, &value, tstate + layout->tstate_thread) && value == place->fs;
 }
 
 /* The thread's state with frames in one interpreter. */
-walk_inline __u64 thread_find_in(const struct pyrec_layout *layout,
-				 const struct thread_place *place, __u64 interp)
+walk_inline __u64 thread_find_in(const struct pyrec_layout *layout, struct thread_place *place,
+				 __u64 interp)
 {
 	__u64 tstate = 0;
 	__u64 frame = 0;
 
-	if (read_user(&tstate, 8, interp + layout->interp_threads))
+	if (thread_read(place, &tstate, interp + layout->interp_threads))
 		return 0;
 	for (int i = 0; i < THREAD_STATES_MAX && tstate; i++) {
 		if (thread_owns(layout, place, tstate) &&
-		    !read_user(&frame, 8, tstate + layout->tstate_frame) && frame)
+		    !thread_read(place, &frame, tstate + layout->tstate_frame) && frame)
 			return tstate;
-		if (read_user(&tstate, 8, tstate + layout->tstate_next))
+		if (thread_read(place, &tstate, tstate + layout->tstate_next))
 			return 0;
 	}
 	return 0;
@@ -161,21 +176,22 @@ walk_inline __u64 thread_find_in(const struct pyrec_layout *layout,
  * processes have only that.
  */
 walk_inline __u64 thread_find_newer(const struct pyrec_process *process,
-				    const struct pyrec_layout *layout,
-				    const struct thread_place *place, __u64 bound)
+				    const struct pyrec_layout *layout, struct thread_place *place,
+				    __u64 bound)
 {
 	__u64 interp = 0;
 	__u64 known = 0;
 
-	if (!process->interpreters_address || read_user(&interp, 8, process->interpreters_address))
+	if (!process->interpreters_address ||
+	    thread_read(place, &interp, process->interpreters_address))
 		return 0;
-	if (bound && read_user(&known, 8, bound + layout->tstate_interp))
+	if (bound && thread_read(place, &known, bound + layout->tstate_interp))
 		return 0;
 	for (int i = 0; i < THREAD_INTERPRETERS_MAX && interp && interp != known; i++) {
 		__u64 next = 0;
 		__u64 tstate;
 
-		if (read_user(&next, 8, interp + layout->interp_next) || !next)
+		if (thread_read(place, &next, interp + layout->interp_next) || !next)
 			return 0;
 		tstate = thread_find_in(layout, place, interp);
 		if (tstate)
@@ -190,14 +206,14 @@ walk_inline __u64 thread_find_newer(const struct pyrec_process *process,
  * when it is @bound, or that of a subinterpreter that runs in it.
  */
 walk_inline __u64 thread_find_shared(const struct pyrec_process *process,
-				     const struct pyrec_layout *layout,
-				     const struct thread_place *place, __u32 *flags)
+				     const struct pyrec_layout *layout, struct thread_place *place,
+				     __u32 *flags)
 {
-	__u64 bound = thread_bound_state(process, place->fs);
+	__u64 bound = thread_bound_state(process, place);
 	__u64 attached = 0;
 	__u64 inner;
 
-	if (process->current_address && !read_user(&attached, 8, process->current_address)) {
+	if (process->current_address && !thread_read(place, &attached, process->current_address)) {
 		int is_own = attached &&
 			     (attached == bound || thread_owns(layout, place, attached));
 
@@ -216,33 +232,34 @@ walk_inline __u64 thread_find_shared(const struct pyrec_process *process,
  * in a variable of each thread, and the latest one that was attached stays bound.
  */
 walk_inline __u64 thread_find_state(const struct pyrec_process *process,
-				    const struct pyrec_layout *layout,
-				    const struct thread_place *place, __u32 *flags)
+				    const struct pyrec_layout *layout, struct thread_place *place,
+				    __u32 *flags)
 {
-	__u64 block = thread_tls_block(process, place->fs);
+	__u64 block = thread_tls_block(process, place);
 	__u64 attached = 0;
 
 	if (process->tls_kind == PYREC_TLS_NONE)
 		return thread_find_shared(process, layout, place, flags);
-	if (block && !read_user(&attached, 8, block + process->tls_offset) &&
+	if (block && !thread_read(place, &attached, block + process->tls_offset) &&
 	    !(process->flags & PYREC_PROCESS_NO_GIL))
 		*flags |= PYREC_SAMPLE_GIL_KNOWN | (attached ? PYREC_SAMPLE_HOLDS_GIL : 0);
-	return attached ? attached : thread_bound_state(process, place->fs);
+	return attached ? attached : thread_bound_state(process, place);
 }
 
-/* 2.7: the attached state, if it is that of the thread with pointer @fs; @flags as above. */
+/* 2.7: the attached state, if it is this thread's; @flags as above. */
 walk_inline __u64 thread_attached_state(const struct pyrec_process *process,
-					const struct pyrec_layout *layout, __u64 fs, __u32 *flags)
+					const struct pyrec_layout *layout,
+					struct thread_place *place, __u32 *flags)
 {
 	__u64 tstate = 0;
 	__u64 thread = 0;
 
-	if (read_user(&tstate, 8, process->current_address))
+	if (thread_read(place, &tstate, process->current_address))
 		return 0;
-	if (tstate && read_user(&thread, 8, tstate + layout->tstate_thread))
+	if (tstate && thread_read(place, &thread, tstate + layout->tstate_thread))
 		return 0;
 	*flags |= PYREC_SAMPLE_GIL_KNOWN;
-	if (!tstate || thread != fs)
+	if (!tstate || thread != place->fs)
 		return 0;
 	*flags |= PYREC_SAMPLE_HOLDS_GIL;
 	return tstate;
@@ -250,10 +267,11 @@ walk_inline __u64 thread_attached_state(const struct pyrec_process *process,
 
 /*
  * 2.7: @known, if the thread still has it. Freeing a state clears its frame and overwrites interp
- * (glibc keeps free chunks in lists by their first two words).
+ * (glibc keeps free chunks in lists by their first two words), or unmaps it.
  */
 walk_inline __u64 thread_known_state(const struct thread_known *known,
-				     const struct pyrec_layout *layout, __u64 fs)
+				     const struct pyrec_layout *layout,
+				     const struct thread_place *place)
 {
 	const __u64 tstate = known->tstate;
 	__u64 interp = 0;
@@ -264,7 +282,7 @@ walk_inline __u64 thread_known_state(const struct thread_known *known,
 	    read_user(&thread, 8, tstate + layout->tstate_thread) ||
 	    read_user(&frame, 8, tstate + layout->tstate_frame))
 		return 0;
-	return interp == known->interp && thread == fs && frame ? tstate : 0;
+	return interp == known->interp && thread == place->fs && frame ? tstate : 0;
 }
 
 #endif

@@ -82,14 +82,32 @@ walk_inline __u8 walk_byte(const struct walk *walk, __u16 offset)
 	return (__u8)(walk_word(walk, offset) >> ((offset & 7) * 8));
 }
 
+/* Of a broken chain of an outer interpreter it is not sure that it is this thread's. */
 walk_inline void walk_stop(struct walk *walk, __u32 status)
 {
+	if (status != PYREC_WALK_COMPLETE && walk->outer_begin != ~0U)
+		walk->nr = walk->outer_begin;
 	walk->status = status;
 	walk->is_done = 1;
 }
 
+/* What is at @address could not be read. */
+walk_inline void walk_fault(struct walk *walk, __u64 address)
+{
+	walk->place.unread = address;
+	walk_stop(walk, PYREC_WALK_FAULTED);
+}
+
+/* The thread has no state, or what leads to it could not be read. */
+walk_inline void walk_stop_without_state(struct walk *walk)
+{
+	walk_stop(walk, walk->place.unread ? PYREC_WALK_FAULTED : PYREC_WALK_NO_THREAD_STATE);
+}
+
 walk_inline void walk_init(struct walk *walk)
 {
+	walk->frame = 0;
+	walk->place.unread = 0;
 	walk->tstate = 0;
 	walk->search = 0;
 	walk->task = 0;
@@ -120,7 +138,7 @@ walk_inline void walk_enter_cframe(struct walk *walk, const struct pyrec_layout 
 
 	walk->cframe = cframe;
 	if (!cframe || read_user(&frame, 8, cframe + layout->cframe_frame)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
+		walk_fault(walk, cframe + layout->cframe_frame);
 		return;
 	}
 	walk->frame = frame;
@@ -144,7 +162,7 @@ walk_inline void walk_enter_state(struct walk *walk, const struct pyrec_layout *
 
 	walk->tstate = tstate;
 	if (read_user(walk->object, PYREC_TSTATE_HEAD_BYTES, tstate)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
+		walk_fault(walk, tstate);
 		return;
 	}
 	interp = walk_word(walk, layout->tstate_interp);
@@ -179,22 +197,23 @@ walk_inline long walk_outer_step(struct walk *walk, const struct pyrec_layout *l
 
 	if (!tstate) {
 		if (!layout->interp_threads ||
-		    read_user(&walk->outer_interp, 8, walk->outer_interp + layout->interp_next) ||
+		    thread_read(&walk->place, &walk->outer_interp,
+				walk->outer_interp + layout->interp_next) ||
 		    !walk->outer_interp ||
-		    read_user(&walk->outer_search, 8, walk->outer_interp + layout->interp_threads))
+		    thread_read(&walk->place, &walk->outer_search,
+				walk->outer_interp + layout->interp_threads))
 			walk->outer_interp = 0;
-		return walk_is_over(walk);
-	}
-	if (read_user(&walk->outer_search, 8, tstate + layout->tstate_next)) {
-		walk->outer_interp = 0;
-	} else if (thread_owns(layout, &walk->place, tstate) &&
-		   !read_user(&frame, 8, tstate + layout->tstate_frame) && frame) {
+	} else if (!thread_read(&walk->place, &walk->outer_search, tstate + layout->tstate_next) &&
+		   thread_owns(layout, &walk->place, tstate) &&
+		   !thread_read(&walk->place, &frame, tstate + layout->tstate_frame) && frame) {
 		walk->outer_search = 0;
 		walk->outer_begin = walk->nr;
 		walk->is_done = 0;
 		walk->status = PYREC_WALK_TRUNCATED;
 		walk_enter_state(walk, layout, process, tstate);
 	}
+	if (walk->place.unread)
+		walk_stop(walk, PYREC_WALK_FAULTED);
 	return walk_is_over(walk);
 }
 
@@ -207,17 +226,19 @@ walk_inline void walk_begin_listed(struct walk *walk, const struct pyrec_layout 
 				   const struct pyrec_process *process, __u64 fs,
 				   const struct thread_known *known, __u32 *flags)
 {
-	__u64 tstate = thread_attached_state(process, layout, fs, flags);
+	__u64 tstate;
 
 	walk_init(walk);
 	walk->place.fs = fs;
+	tstate = thread_attached_state(process, layout, &walk->place, flags);
 	if (!tstate)
-		tstate = thread_known_state(known, layout, fs);
-	if (tstate)
+		tstate = thread_known_state(known, layout, &walk->place);
+	if (!tstate && process->thread_list)
+		(void)thread_read(&walk->place, &walk->search, process->thread_list);
+	if (walk->place.unread || (!tstate && !walk->search))
+		walk_stop_without_state(walk);
+	else if (tstate)
 		walk_enter_state(walk, layout, process, tstate);
-	else if (!process->thread_list || read_user(&walk->search, 8, process->thread_list) ||
-		 !walk->search)
-		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
 }
 
 /*
@@ -232,17 +253,19 @@ walk_inline long walk_search_step(struct walk *walk, const struct pyrec_layout *
 	__u64 value;
 
 	if (read_user(walk->object, 32, walk->search)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
+		walk_fault(walk, walk->search);
 		return 1;
 	}
 	value = walk_word(walk, 24);
 	walk->search = walk_word(walk, 0);
 	if (walk_word(walk, 8) == walk->place.fs && value &&
-	    !read_user(&thread, 8, value + layout->tstate_thread) && thread == walk->place.fs) {
+	    !thread_read(&walk->place, &thread, value + layout->tstate_thread) &&
+	    thread == walk->place.fs) {
 		walk->search = 0;
+		walk->place.unread = 0; /* what another key has need not be an address */
 		walk_enter_state(walk, layout, process, value);
 	} else if (!walk->search) {
-		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+		walk_stop_without_state(walk);
 	}
 	return walk->is_done;
 }
@@ -257,6 +280,7 @@ walk_inline void walk_skip_unfinished(struct walk *walk, const struct pyrec_layo
 
 	walk->nr = 0;
 	walk->outer_cframe = 0;
+	walk->place.unread = 0;
 	walk->is_done = 0;
 	if (outer)
 		walk_enter_cframe(walk, layout, outer);
@@ -264,7 +288,7 @@ walk_inline void walk_skip_unfinished(struct walk *walk, const struct pyrec_layo
 		walk_stop(walk, PYREC_WALK_TORN);
 }
 
-/* The chain is broken here. */
+/* The chain is broken here; @status FAULTED: walk->place.unread tells by what. */
 walk_inline void walk_break(struct walk *walk, const struct pyrec_layout *layout, __u32 status)
 {
 	if (walk->in_prologue) {
@@ -308,17 +332,19 @@ walk_inline void walk_begin(struct walk *walk, const struct pyrec_layout *layout
 			    const struct pyrec_process *process, const struct thread_place *place,
 			    const __u64 *regs, __u64 ip, __u32 *flags)
 {
-	__u64 tstate = thread_find_state(process, layout, place, flags);
+	__u64 tstate;
 
 	walk_init(walk);
 	walk->place = *place;
-	if (!tstate) {
-		walk_stop(walk, PYREC_WALK_NO_THREAD_STATE);
+	/* Until the loader has set it, a thread has nothing of its own. */
+	tstate = place->fs ? thread_find_state(process, layout, &walk->place, flags) : 0;
+	if (walk->place.unread || !tstate) {
+		walk_stop_without_state(walk);
 		return;
 	}
 	walk_enter_state(walk, layout, process, tstate);
 	if (process->tstate_task && read_user(&walk->task, 8, tstate + process->tstate_task))
-		walk->task = 0;
+		walk->task = ~0ULL; /* nothing can be read there either: told as unreadable */
 	if (layout->has_cframe && process->eval_linked &&
 	    ip - process->eval_linked < PYREC_EVAL_PROLOGUE_BYTES) {
 		__u64 top = walk_word(walk, layout->tstate_frame);
@@ -390,8 +416,8 @@ walk_inline void walk_leave_activation(struct walk *walk, const struct pyrec_lay
 	walk->latest_anchor = anchor;
 	walk_push(walk, frames, anchor, PYREC_INSTR_ENTRY);
 	if (layout->has_cframe) {
-		if (read_user(&outer, 8, walk->cframe + layout->cframe_previous) ||
-		    read_user(&expected, 8, outer + layout->cframe_frame)) {
+		if (thread_read(&walk->place, &outer, walk->cframe + layout->cframe_previous) ||
+		    thread_read(&walk->place, &expected, outer + layout->cframe_frame)) {
 			walk_break(walk, layout, PYREC_WALK_FAULTED);
 			return;
 		}
@@ -420,7 +446,7 @@ walk_inline long walk_heap_frame(struct walk *walk, const struct pyrec_layout *l
 	__s32 instr;
 
 	if (read_user(walk->object, PYREC_HEAP_FRAME_HEAD_BYTES, walk->frame)) {
-		walk_stop(walk, PYREC_WALK_FAULTED);
+		walk_fault(walk, walk->frame);
 		return 1;
 	}
 	type = walk_word(walk, 8); /* ob_type */
@@ -459,8 +485,8 @@ walk_inline __u64 walk_instrs(struct walk *walk, const struct pyrec_layout *layo
 		return code + layout->code_instrs;
 	if (code == walk->copy_code && index == walk->copy_index)
 		return walk->copy_start;
-	if (read_user(&copies, 8, code + layout->code_copies) || !copies ||
-	    read_user(&walk->copy_start, 8, copies + 8 + (__u64)index * 8))
+	if (thread_read(&walk->place, &copies, code + layout->code_copies) || !copies ||
+	    thread_read(&walk->place, &walk->copy_start, copies + 8 + (__u64)index * 8))
 		return 0;
 	walk->copy_code = code;
 	walk->copy_index = index;
@@ -495,6 +521,7 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 		return walk_is_over(walk);
 	}
 	if (read_user(walk->object, PYREC_FRAME_HEAD_BYTES, frame)) {
+		walk->place.unread = frame;
 		walk_break(walk, layout, PYREC_WALK_FAULTED);
 		return walk_is_over(walk);
 	}
@@ -510,7 +537,8 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 		instrs = walk_instrs(walk, layout, code);
 		instr = (__s64)(walk_word(walk, layout->frame_instr) - instrs) >> 1;
 		if (!code || !instrs || instr < -1 || instr > 0x3ffffff) {
-			walk_break(walk, layout, PYREC_WALK_TORN);
+			walk_break(walk, layout,
+				   walk->place.unread ? PYREC_WALK_FAULTED : PYREC_WALK_TORN);
 			return walk_is_over(walk);
 		}
 		walk_push(walk, frames, code, (__s32)instr);

@@ -274,7 +274,7 @@ static inline void py_walk_begin(struct scratch *s)
 {
 	struct pyrec_layout *layout;
 	__u32 index = s->process.layout;
-	struct thread_place place = {s->fs, s->regs.sp, s->stack_end};
+	struct thread_place place = {.fs = s->fs, .sp = s->regs.sp, .stack_end = s->stack_end};
 
 	if (s->process.flags & PYREC_PROCESS_NATIVE_ONLY)
 		return;
@@ -305,7 +305,9 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 		process_note_code(s);
 	head->frames_nr = frames_nr;
 	head->status = (__u16)s->walk.status;
-	head->unread = s->walk.status == PYREC_WALK_FAULTED ? s->walk.frame : 0;
+	head->unread = s->walk.status == PYREC_WALK_FAULTED ? s->walk.place.unread : 0;
+	if (head->unread && head->unread == s->walk.frame)
+		head->flags |= PYREC_SAMPLE_FRAME_UNREAD;
 	head->layout = (__u16)s->process.layout;
 	bytes = frames_nr * sizeof(struct pyrec_frame);
 	bytes = kernel_stack_copy(s, ctx, bytes);

@@ -206,7 +206,8 @@ enum pyrec_sample_flags {
 	PYREC_SAMPLE_KERNEL_CUT = 1 << 2,
 	PYREC_SAMPLE_GIL_KNOWN = 1 << 3,
 	PYREC_SAMPLE_HOLDS_GIL = 1 << 4,
-	PYREC_SAMPLE_ASYNC_CUT = 1 << 5, /* the task's name is longer than what is here */
+	PYREC_SAMPLE_ASYNC_CUT = 1 << 5,    /* the task's name is longer than what is here */
+	PYREC_SAMPLE_FRAME_UNREAD = 1 << 6, /* unread is where a frame begins */
 };
 
 /* enum py_async_kind of format/payload.h; record/drain.c asserts it. */
@@ -225,7 +226,7 @@ struct pyrec_sample {
 	struct pyrec_identity process;
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 ip;      /* interrupted, kernel or user */
-	__u64 unread;  /* status FAULTED: address of the frame that could not be read */
+	__u64 unread;  /* status FAULTED: address that could not be read */
 	__u64 period;
 	__u32 cpu;
 	__u32 frames_nr;

@@ -93,7 +93,10 @@ static void drain_fault_in(struct drain *drain, const struct sample_event *event
 		return;
 	if (head->unread) {
 		drain->fault_in_ns = head->time_ns;
-		fault_in_chain(head->process.tgid, &layout->walk, head->unread);
+		if (head->flags & PYREC_SAMPLE_FRAME_UNREAD)
+			fault_in_chain(head->process.tgid, &layout->walk, head->unread);
+		else
+			fault_in_word(head->process.tgid, head->unread);
 	}
 	for (uint32_t i = 0; i < head->frames_nr; i++) {
 		const struct pyrec_frame *frame = &event->frames[i];

@@ -16,6 +16,13 @@ static uint64_t word_at(const uint8_t *bytes, uint16_t offset)
 	return word;
 }
 
+void fault_in_word(uint32_t tgid, uint64_t address)
+{
+	uint64_t word;
+
+	(void)!remote_read(tgid, address, &word, sizeof(word));
+}
+
 void fault_in_code(uint32_t tgid, const struct pyrec_layout *layout, uint64_t code)
 {
 	const uint16_t name = layout->code_qualname ? layout->code_qualname : layout->code_name;

@@ -15,6 +15,8 @@
 
 /** The frames from @frame rootward, their code objects and names. Bounded. */
 void fault_in_chain(uint32_t tgid, const struct pyrec_layout *layout, uint64_t frame);
+/** The 8 bytes at @address. */
+void fault_in_word(uint32_t tgid, uint64_t address);
 /** One code object and its name. */
 void fault_in_code(uint32_t tgid, const struct pyrec_layout *layout, uint64_t code);
 

@@ -8,6 +8,7 @@
 #include "common/hash.h"
 #include "common/log.h"
 #include "common/vec.h"
+#include "record/fault_in.h"
 #include "record/process_image.h"
 #include "record/sideband.h"
 #include "record/task_place.h"
@@ -208,7 +209,8 @@ static void entry_describe(struct pyrec_process *entry, const struct python_runt
 	entry->tls_kind = runtime->tls_kind;
 	entry->tls_offset = runtime->tls_offset;
 	entry->bound_offset = runtime->bound_offset;
-	entry->tls_module_address = bias + runtime->tls_module_vaddr;
+	if (runtime->tls_kind == PYREC_TLS_DYNAMIC)
+		entry->tls_module_address = bias + runtime->tls_module_vaddr;
 	entry->runtime_address = bias + runtime->runtime_vaddr;
 	entry->runtime_bytes = runtime->runtime_bytes;
 	if (runtime->interpreters_vaddr)
@@ -221,6 +223,21 @@ static void entry_describe(struct pyrec_process *entry, const struct python_runt
 		entry->thread_list = bias + runtime->thread_list_vaddr;
 	if (runtime->eval_linked_vaddr)
 		entry->eval_linked = bias + runtime->eval_linked_vaddr;
+}
+
+/*
+ * What the walk reads first of a process: a page that nothing has touched yet cannot be read by
+ * BPF, which must take that for paged out.
+ */
+static void entry_fault_in(const struct pyrec_process *entry, uint32_t tgid)
+{
+	const uint64_t addresses[] = {entry->tls_module_address, entry->interpreters_address,
+				      entry->key_address, entry->current_address,
+				      entry->thread_list};
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		if (addresses[i])
+			fault_in_word(tgid, addresses[i]);
 }
 
 static int process_hand_over(struct processes *processes, struct process *process,
@@ -248,6 +265,7 @@ static int process_hand_over(struct processes *processes, struct process *proces
 			entry.flags |= PYREC_PROCESS_IS_EMBEDDED;
 		entry_set_async(&entry, &processes->layouts[index], &image->async);
 		process->has_async = entry.tstate_task != 0;
+		entry_fault_in(&entry, process->tgid);
 	}
 	return sampler_add_process(processes->sampler, process->tgid, &entry);
 }

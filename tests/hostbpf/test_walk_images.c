@@ -23,11 +23,12 @@
 #include "record/code_reader.h"
 #include "tests/hostbpf/process_image.h"
 
-enum { READS_KEPT = 4096, DAMAGED_WALKS = 3000 };
+enum { READS_KEPT = 4096, DAMAGED_WALKS = 3000, PAGED_OUT_WALKS = 64 };
 
 static struct process_image *image;
 static uint64_t reads[READS_KEPT]; /* addresses of the latest walk */
 static size_t reads_nr;
+static size_t paged_out_at = SIZE_MAX; /* which of the reads fails */
 
 static long read_user(void *to, __u32 nr, __u64 from)
 {
@@ -35,7 +36,7 @@ static long read_user(void *to, __u32 nr, __u64 from)
 
 	if (reads_nr < READS_KEPT)
 		reads[reads_nr++] = from;
-	if (!bytes)
+	if (!bytes || reads_nr - 1 == paged_out_at)
 		return -EFAULT;
 	memcpy(to, bytes, nr);
 	return 0;
@@ -52,6 +53,7 @@ struct subject {
 };
 
 static struct pyrec_frame frames[PYREC_FRAMES_MAX];
+static struct pyrec_frame whole_frames[PYREC_FRAMES_MAX];
 
 static uint32_t subject_walk(const struct subject *subject, uint64_t thread_pointer,
 			     const struct thread_known *known, struct walk *walk)
@@ -153,12 +155,11 @@ static void assert_known(const struct subject *subject, const struct target_thre
 	assert_true(reads_nr > 5); /* it was searched for */
 	known.tstate = walk.tstate;
 	known.interp = object_word(walk.tstate, subject->layout.tstate_interp);
-	assert_int_equal(thread_known_state(&known, &subject->layout, thread->thread_pointer),
-			 walk.tstate);
+	assert_int_equal(thread_known_state(&known, &subject->layout, &walk.place), walk.tstate);
 	assert_thread(subject, thread, &known);
 	assert_thread(subject, other, &known);
 	known.interp += 8;
-	assert_int_equal(thread_known_state(&known, &subject->layout, thread->thread_pointer), 0);
+	assert_int_equal(thread_known_state(&known, &subject->layout, &walk.place), 0);
 	assert_thread(subject, thread, &known);
 	/* Not the pointer of any thread with a state. */
 	subject_walk(subject, thread->thread_pointer + 8, &known, &walk);
@@ -261,6 +262,52 @@ static void test_frames_are_the_interpreters_own(void **state)
 	globfree(&pythons);
 }
 
+/* The read number @at fails: the walk tells which and shows nothing else than it would have. */
+static void paged_out_walk(const struct subject *subject, const struct target_thread *thread,
+			   size_t at, const struct walk *whole)
+{
+	const struct thread_known nothing = {0};
+	struct walk walk;
+
+	paged_out_at = at;
+	subject_walk(subject, thread->thread_pointer, &nothing, &walk);
+	paged_out_at = SIZE_MAX;
+	if (walk.status != whole->status || walk.nr != whole->nr) {
+		assert_int_equal(walk.status, PYREC_WALK_FAULTED);
+		assert_in_range(walk.nr, 0, whole->nr);
+		assert_in_range(walk.place.unread, reads[at], reads[at] + 8);
+	}
+	assert_memory_equal(frames, whole_frames, walk.nr * sizeof(frames[0]));
+}
+
+/* Each word that the walk reads, in turn. */
+static void test_paged_out_memory_is_told(void **state)
+{
+	const struct thread_known nothing = {0};
+	glob_t pythons;
+
+	(void)state;
+	interpreters_find(&pythons);
+	for (size_t i = 0; i < pythons.gl_pathc; i++) {
+		struct subject subject = {0};
+
+		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
+		for (size_t n = 0; n < subject.target.nr; n++) {
+			const struct target_thread *thread = &subject.target.threads[n];
+			size_t whole_reads_nr;
+			struct walk whole;
+
+			subject_walk(&subject, thread->thread_pointer, &nothing, &whole);
+			whole_reads_nr = reads_nr < PAGED_OUT_WALKS ? reads_nr : PAGED_OUT_WALKS;
+			memcpy(whole_frames, frames, sizeof(frames));
+			for (size_t at = 0; at < whole_reads_nr; at++)
+				paged_out_walk(&subject, thread, at, &whole);
+		}
+		subject_destroy(&subject);
+	}
+	globfree(&pythons);
+}
+
 static uint64_t damage(uint64_t old, unsigned int *seed)
 {
 	switch (rand_r(seed) % 6) {
@@ -329,6 +376,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_frames_are_the_interpreters_own),
+	    cmocka_unit_test(test_paged_out_memory_is_told),
 	    cmocka_unit_test(test_damaged_memory_ends_the_walk),
 	};
 

@@ -185,17 +185,17 @@ static void test_musl(void **state)
 	uint64_t dtv[3] = {2, 0, address_of(block)}; /* two modules */
 	uint64_t module = 2;
 	uint64_t self[32] = {[1] = address_of(dtv), [16] = address_of(specific)};
+	struct thread_place place = {.fs = address_of(self)};
 
 	(void)state;
-	assert_int_equal(thread_musl_specific(address_of(self), 3, 0x80), 0x1111);
-	assert_int_equal(thread_musl_specific(address_of(self), 127, 0x80), 0x2222);
-	assert_int_equal(thread_musl_specific(address_of(self), 128, 0x80), 0);
-	assert_true(thread_dynamic_tls(address_of(self), address_of(&module), 1) ==
-		    address_of(block));
+	assert_int_equal(thread_musl_specific(&place, 3, 0x80), 0x1111);
+	assert_int_equal(thread_musl_specific(&place, 127, 0x80), 0x2222);
+	assert_int_equal(thread_musl_specific(&place, 128, 0x80), 0);
+	assert_true(thread_dynamic_tls(&place, address_of(&module), 1) == address_of(block));
 	module = 3;
-	assert_int_equal(thread_dynamic_tls(address_of(self), address_of(&module), 1), 0);
+	assert_int_equal(thread_dynamic_tls(&place, address_of(&module), 1), 0);
 	self[16] = 0;
-	assert_int_equal(thread_musl_specific(address_of(self), 3, 0x80), 0);
+	assert_int_equal(thread_musl_specific(&place, 3, 0x80), 0);
 }
 
 int main(void)
