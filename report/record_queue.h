@@ -5,7 +5,8 @@
  * the round before can come any more. The queue holds records back until then; files without rounds
  * are held up to a limit of bytes.
  *
- * Order: by time, then as they came.
+ * Order: by time, then as they came. Most come in that order already: those stand in a row, and
+ * only what is older than the newest of the row goes through a heap.
  */
 #ifndef PYREC_REPORT_RECORD_QUEUE_H
 #define PYREC_REPORT_RECORD_QUEUE_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
+#include "common/vec.h"
 
 struct perf_event_header;
 struct record_block;
@@ -30,11 +32,13 @@ struct queued_record {
 	struct record_block *block;		/* that they lie in; the item has a reference */
 };
 
+VEC_DEFINE(queued_records, struct queued_record)
+
 struct record_queue {
-	struct queued_record *items; /* a binary heap */
-	size_t nr;
-	size_t capacity;
-	size_t bytes; /* of the blocks that held records lie in */
+	struct queued_records row;  /* in order */
+	size_t row_first;	    /* those before it have left */
+	struct queued_records heap; /* binary */
+	size_t bytes;		    /* of the blocks that held records lie in */
 	size_t bytes_max;
 	uint64_t next_sequence;
 	uint64_t newest_ns; /* of all that ever came */

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <linux/perf_event.h>
 
@@ -76,6 +77,42 @@ static void test_equal_times_keep_their_order(void **state)
 	record_queue_deinit(&queue);
 }
 
+/* Any order, taken out now and then: none is lost, and none comes before an older one that is
+ * there. */
+static void test_any_order(void **state)
+{
+	struct record_queue queue;
+	struct queued_record item, last = {0};
+	unsigned int seed = 7;
+	size_t out_nr = 0;
+
+	(void)state;
+	record_queue_init(&queue, 2000 * sizeof(struct record_block));
+	for (int round = 0; round < 50; round++) {
+		for (uint64_t i = 0; i < 40; i++) {
+			uint64_t jitter = (uint64_t)rand_r(&seed) % (round % 3 ? 59 : 2);
+
+			push(&queue, (uint64_t)round * 100 + 1 + i + jitter, 1);
+		}
+		record_queue_end_round(&queue);
+		for (; record_queue_pop(&queue, &item); out_nr++) {
+			assert_true(item.time_ns > last.time_ns || (item.time_ns == last.time_ns &&
+								    item.sequence > last.sequence));
+			last = item;
+			record_block_put(item.block);
+		}
+		assert_true(round == 0 || out_nr >= (size_t)round * 40);
+	}
+	record_queue_end(&queue);
+	for (; record_queue_pop(&queue, &item); out_nr++) {
+		assert_true(item.time_ns >= last.time_ns);
+		last = item;
+		record_block_put(item.block);
+	}
+	assert_int_equal(out_nr, 50 * 40);
+	record_queue_deinit(&queue);
+}
+
 static void test_memory_is_bounded(void **state)
 {
 	struct record_queue queue;
@@ -101,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_rounds),
 	    cmocka_unit_test(test_equal_times_keep_their_order),
+	    cmocka_unit_test(test_any_order),
 	    cmocka_unit_test(test_memory_is_bounded),
 	};
 
