@@ -219,9 +219,12 @@ def handler_body(*_):
     burn(2000)
 
 
+alarm_seconds = 0
+
+
 def on_alarm(*_):
     handler_body()
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
+    signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
 
 
 def on_collection(phase, _info):
@@ -272,13 +275,17 @@ def with_inside(chains, tails):
 
 
 def inside_alarms(seconds):
+    global alarm_seconds
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
     tails = tails_of(on_alarm)
     signal.setitimer(signal.ITIMER_REAL, 0)
+    alarm_seconds = 0.001
     signal.signal(signal.SIGALRM, on_alarm)
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
+    signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
     chains, window = run_shape(plain_work, seconds)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    # The handler of one that came already may still run: it must not set the next.
+    alarm_seconds = 0
+    signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
     return with_inside(chains, tails), window
 
 
