@@ -98,4 +98,14 @@ static inline struct pyrec_process *process_find(struct scratch *s, struct task_
 	return process_inherit(s, leader, mm, tgid); /* the pid was reused, or an exec */
 }
 
+/* The first thread of the process that is seen with a state. */
+static inline void process_note_state(struct scratch *s)
+{
+	__u32 tgid = s->sample.head.process.tgid;
+	struct pyrec_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (process)
+		process->flags |= PYREC_PROCESS_HAS_STATE;
+}
+
 #endif

@@ -41,6 +41,21 @@ walk_inline long thread_read(struct thread_place *place, __u64 *to, __u64 from)
 	return -1;
 }
 
+/*
+ * A variable of the interpreter, found before it has begun. While no thread of the process was seen
+ * with a state, one without a page counts as not touched yet: the recorder has touched them all
+ * when it found the process (record/processes.c), and again those that a walk missed later.
+ */
+walk_inline long thread_read_variable(const struct pyrec_process *process,
+				      struct thread_place *place, __u64 *to, __u64 from)
+{
+	if (!read_user(to, 8, from))
+		return 0;
+	if (process->flags & PYREC_PROCESS_HAS_STATE)
+		place->unread = from;
+	return -1;
+}
+
 /* Value of thread-specific data @key of the thread at @place; 0 when unset.
  * glibc x86-64 (nptl/descr.h): struct pthread has specific_1stblock[32] of 16-byte entries at
  * 0x310 and specific[32], pointers to further blocks of 32, at 0x510. */
@@ -78,14 +93,17 @@ walk_inline __u64 thread_musl_specific(struct thread_place *place, __u32 key, __
  * when the thread first uses such a block, so it may be too short for a module loaded later.
  * musl's (src/env/__init_tls.c): 8 bytes per module, the first word tells how many.
  */
-walk_inline __u64 thread_dynamic_tls(struct thread_place *place, __u64 module_address, int is_musl)
+walk_inline __u64 thread_dynamic_tls(const struct pyrec_process *process,
+				     struct thread_place *place)
 {
+	const int is_musl = process->musl_specific != 0;
 	__u64 module = 0;
 	__u64 modules_nr = 0;
 	__u64 dtv = 0;
 	__u64 block = 0;
 
-	if (thread_read(place, &module, module_address) || !module || module > 65536)
+	if (thread_read_variable(process, place, &module, process->tls_module_address) || !module ||
+	    module > 65536)
 		return 0;
 	if (thread_read(place, &dtv, place->fs + 8) || !dtv)
 		return 0;
@@ -102,8 +120,7 @@ walk_inline __u64 thread_tls_block(const struct pyrec_process *process, struct t
 	if (process->tls_kind == PYREC_TLS_STATIC)
 		return place->fs;
 	if (process->tls_kind == PYREC_TLS_DYNAMIC)
-		return thread_dynamic_tls(place, process->tls_module_address,
-					  process->musl_specific != 0);
+		return thread_dynamic_tls(process, place);
 	return 0;
 }
 
@@ -123,7 +140,8 @@ walk_inline __u64 thread_bound_state(const struct pyrec_process *process,
 		return block && !thread_read(place, &tstate, block + process->bound_offset) ? tstate
 											    : 0;
 	}
-	if (!process->key_address || thread_read(place, &key, process->key_address))
+	if (!process->key_address ||
+	    thread_read_variable(process, place, &key, process->key_address))
 		return 0;
 	if (process->flags & PYREC_PROCESS_PLAIN_KEY)
 		key <<= 32;
@@ -183,7 +201,7 @@ walk_inline __u64 thread_find_newer(const struct pyrec_process *process,
 	__u64 known = 0;
 
 	if (!process->interpreters_address ||
-	    thread_read(place, &interp, process->interpreters_address))
+	    thread_read_variable(process, place, &interp, process->interpreters_address))
 		return 0;
 	if (bound && thread_read(place, &known, bound + layout->tstate_interp))
 		return 0;
@@ -213,7 +231,8 @@ walk_inline __u64 thread_find_shared(const struct pyrec_process *process,
 	__u64 attached = 0;
 	__u64 inner;
 
-	if (process->current_address && !thread_read(place, &attached, process->current_address)) {
+	if (process->current_address &&
+	    !thread_read_variable(process, place, &attached, process->current_address)) {
 		int is_own = attached &&
 			     (attached == bound || thread_owns(layout, place, attached));
 
@@ -254,7 +273,7 @@ walk_inline __u64 thread_attached_state(const struct pyrec_process *process,
 	__u64 tstate = 0;
 	__u64 thread = 0;
 
-	if (thread_read(place, &tstate, process->current_address))
+	if (thread_read_variable(process, place, &tstate, process->current_address))
 		return 0;
 	if (tstate && thread_read(place, &thread, tstate + layout->tstate_thread))
 		return 0;

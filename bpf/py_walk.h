@@ -234,7 +234,8 @@ walk_inline void walk_begin_listed(struct walk *walk, const struct pyrec_layout 
 	if (!tstate)
 		tstate = thread_known_state(known, layout, &walk->place);
 	if (!tstate && process->thread_list)
-		(void)thread_read(&walk->place, &walk->search, process->thread_list);
+		(void)thread_read_variable(process, &walk->place, &walk->search,
+					   process->thread_list);
 	if (walk->place.unread || (!tstate && !walk->search))
 		walk_stop_without_state(walk);
 	else if (tstate)

@@ -299,6 +299,8 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 
 	if (s->walk.tstate && s->layout.is_listed)
 		thread_remember(s);
+	if (s->walk.tstate && !(s->process.flags & PYREC_PROCESS_HAS_STATE))
+		process_note_state(s);
 	if (frames_nr > PYREC_FRAMES_MAX)
 		frames_nr = PYREC_FRAMES_MAX;
 	if (frames_nr && (!s->layout.code_version || s->walk.misses_nr))

@@ -122,6 +122,7 @@ enum pyrec_process_flags {
 	/* The program is not CPython's own: Py_Initialize() may come again, numbers of code objects
 	 * with it. */
 	PYREC_PROCESS_IS_EMBEDDED = 1 << 4,
+	PYREC_PROCESS_HAS_STATE = 1 << 5, /* a thread was seen that has one; set by BPF */
 };
 
 /* One process to sample; hash map by tgid. User space inserts, BPF copies to forked children. */

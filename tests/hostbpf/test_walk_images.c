@@ -193,7 +193,8 @@ static int subject_create(const char *python, struct subject *ret)
 	    .interpreters_address = vaddr_in(&ret->image, ret->image.runtime->interpreters_vaddr),
 	    .key_address = vaddr_in(&ret->image, ret->image.runtime->key_vaddr),
 	    .thread_list = vaddr_in(&ret->image, ret->image.runtime->thread_list_vaddr),
-	    .flags = (ret->image.runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0) |
+	    .flags = PYREC_PROCESS_HAS_STATE |
+		     (ret->image.runtime->layout.has_plain_key ? PYREC_PROCESS_PLAIN_KEY : 0) |
 		     (ret->image.runtime->has_bound ? PYREC_PROCESS_BOUND_TLS : 0) |
 		     (ret->image.runtime->layout.is_free_threaded ? PYREC_PROCESS_NO_GIL : 0),
 	};
@@ -262,17 +263,31 @@ static void test_frames_are_the_interpreters_own(void **state)
 	globfree(&pythons);
 }
 
+/* What is there before the interpreter has begun. */
+static bool is_variable(const struct subject *subject, uint64_t address)
+{
+	const struct pyrec_process *process = &subject->process;
+
+	return address == process->tls_module_address || address == process->current_address ||
+	       address == process->interpreters_address || address == process->key_address ||
+	       address == process->thread_list;
+}
+
 /* The read number @at fails: the walk tells which and shows nothing else than it would have. */
 static void paged_out_walk(const struct subject *subject, const struct target_thread *thread,
 			   size_t at, const struct walk *whole)
 {
+	const bool is_begun = subject->process.flags & PYREC_PROCESS_HAS_STATE;
 	const struct thread_known nothing = {0};
 	struct walk walk;
 
 	paged_out_at = at;
 	subject_walk(subject, thread->thread_pointer, &nothing, &walk);
 	paged_out_at = SIZE_MAX;
-	if (walk.status != whole->status || walk.nr != whole->nr) {
+	if (!is_begun && walk.status == PYREC_WALK_NO_THREAD_STATE) {
+		assert_true(is_variable(subject, reads[at]));
+		assert_int_equal(walk.nr, 0);
+	} else if (walk.status != whole->status || walk.nr != whole->nr) {
 		assert_int_equal(walk.status, PYREC_WALK_FAULTED);
 		assert_in_range(walk.nr, 0, whole->nr);
 		assert_in_range(walk.place.unread, reads[at], reads[at] + 8);
@@ -300,8 +315,10 @@ static void test_paged_out_memory_is_told(void **state)
 			subject_walk(&subject, thread->thread_pointer, &nothing, &whole);
 			whole_reads_nr = reads_nr < PAGED_OUT_WALKS ? reads_nr : PAGED_OUT_WALKS;
 			memcpy(whole_frames, frames, sizeof(frames));
-			for (size_t at = 0; at < whole_reads_nr; at++)
-				paged_out_walk(&subject, thread, at, &whole);
+			for (size_t at = 0; at < 2 * whole_reads_nr; at++) {
+				subject.process.flags ^= PYREC_PROCESS_HAS_STATE;
+				paged_out_walk(&subject, thread, at / 2, &whole);
+			}
 		}
 		subject_destroy(&subject);
 	}

@@ -186,14 +186,16 @@ static void test_musl(void **state)
 	uint64_t module = 2;
 	uint64_t self[32] = {[1] = address_of(dtv), [16] = address_of(specific)};
 	struct thread_place place = {.fs = address_of(self)};
+	struct pyrec_process process = {.tls_module_address = address_of(&module),
+					.musl_specific = 0x80};
 
 	(void)state;
 	assert_int_equal(thread_musl_specific(&place, 3, 0x80), 0x1111);
 	assert_int_equal(thread_musl_specific(&place, 127, 0x80), 0x2222);
 	assert_int_equal(thread_musl_specific(&place, 128, 0x80), 0);
-	assert_true(thread_dynamic_tls(&place, address_of(&module), 1) == address_of(block));
+	assert_true(thread_dynamic_tls(&process, &place) == address_of(block));
 	module = 3;
-	assert_int_equal(thread_dynamic_tls(&place, address_of(&module), 1), 0);
+	assert_int_equal(thread_dynamic_tls(&process, &place), 0);
 	self[16] = 0;
 	assert_int_equal(thread_musl_specific(&place, 3, 0x80), 0);
 }
