@@ -63,11 +63,18 @@ def script_name(name):
 
 
 def may_stand(frame, near, program=""):
-    """A filler, or a frame of the foreign objects that may stand around the declared one."""
+    """A filler, a frame of the foreign objects that may stand around the declared one, or the stub by
+    which a declared C function calls another object."""
+    if is_filler(frame, program):
+        return True
     objects = near.get("objects")
-    return is_filler(frame, program) or (
-        frame.kind == "n" and bool(objects and re.search(objects, os.path.basename(frame.dso)))
+    is_stub = (
+        frame.name.endswith("@plt")
+        and "native" in near
+        and script_file(near["object"]) in frame.dso
     )
+    is_foreign = bool(objects and re.search(objects, os.path.basename(frame.dso)))
+    return frame.kind == "n" and (is_stub or is_foreign)
 
 
 def is_named(frame, wanted):
