@@ -223,6 +223,11 @@ bench: all
 bench-report: all
 	$(Q)$(PYTHON) tests/bench/report_speed.py
 
+## bench-report-instructions: the same in instructions, by callgrind, where time is too noisy (root)
+.PHONY: bench-report-instructions
+bench-report-instructions: all
+	$(Q)$(PYTHON) tests/bench/report_instructions.py
+
 ## demo: install what is missing, build, record a small program and show where its time goes
 .PHONY: demo
 demo:
