@@ -44,7 +44,7 @@ walk_inline long thread_read(struct thread_place *place, __u64 *to, __u64 from)
 /*
  * A variable of the interpreter, found before it has begun. While no thread of the process was seen
  * with a state, one without a page counts as not touched yet: the recorder has touched them all
- * when it found the process (record/processes.c), and again those that a walk missed later.
+ * when it found the process (record/processes.c).
  */
 walk_inline long thread_read_variable(const struct pyrec_process *process,
 				      struct thread_place *place, __u64 *to, __u64 from)

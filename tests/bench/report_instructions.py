@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The comparison of report_speed.py in instructions instead of time, which no other work on the machine
-changes. Instructions weigh alike here: perf misses the caches more often than pyrec.
+changes. What an instruction costs, in caches or elsewhere, is not in it.
 
     report_instructions.py [SECONDS]      needs root, perf and valgrind
 """

@@ -63,18 +63,21 @@ def script_name(name):
 
 
 def may_stand(frame, near, program=""):
-    """A filler, a frame of the foreign objects that may stand around the declared one, or the stub by
-    which a declared C function calls another object."""
-    if is_filler(frame, program):
-        return True
+    """A filler, or a frame of the foreign objects that may stand around the declared one."""
     objects = near.get("objects")
-    is_stub = (
-        frame.name.endswith("@plt")
-        and "native" in near
-        and script_file(near["object"]) in frame.dso
+    return is_filler(frame, program) or (
+        frame.kind == "n" and bool(objects and re.search(objects, os.path.basename(frame.dso)))
     )
-    is_foreign = bool(objects and re.search(objects, os.path.basename(frame.dso)))
-    return frame.kind == "n" and (is_stub or is_foreign)
+
+
+def is_call_out(frame, declared):
+    """The stub by which a declared C function calls another object."""
+    return (
+        "native" in declared
+        and frame.kind == "n"
+        and frame.name.endswith("@plt")
+        and script_file(declared["object"]) in frame.dso
+    )
 
 
 def is_named(frame, wanted):
@@ -136,7 +139,7 @@ def find_difference(frames, declared, program=""):
             return f"no {lacking} before {expected}"
         at += 1
     for frame in frames[at:]:
-        if not may_stand(frame, declared[-1], program):
+        if not (may_stand(frame, declared[-1], program) or is_call_out(frame, declared[-1])):
             return f"{frame} above the declared leaf"
     return None
 

@@ -292,10 +292,7 @@ def samples_nr(path):
 
 def losses(path):
     """Losses by reason. Samples of tasks that were exiting are none: their memory was gone, there
-    was no stack to record. Nor is a frame or two that say of themselves that they were unreadable: the
-    kernel takes cold pages and moves others while it is sampled."""
+    was no stack to record."""
     counts = info_rows(path, "losses")
     counts.pop("no_memory_map", None)
-    if counts.get("code_unreadable", 0) <= 2:
-        counts.pop("code_unreadable", None)
     return counts
