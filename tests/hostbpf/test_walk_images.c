@@ -238,13 +238,11 @@ static void interpreters_find(glob_t *ret)
 	interpreters_add(ret, trees, "built-*-musl*/bin/python3.1[1-5]");
 }
 
-/* Threads without the GIL: recursion, generators, C callbacks, wide names, 3,900 frames. */
-static void test_frames_are_the_interpreters_own(void **state)
+/* With each interpreter in turn. */
+static void subjects_visit(void (*visit)(struct subject *))
 {
-	const struct thread_known nothing = {0};
 	glob_t pythons;
 
-	(void)state;
 	interpreters_find(&pythons);
 	assert_true(pythons.gl_pathc > 0);
 	for (size_t i = 0; i < pythons.gl_pathc; i++) {
@@ -252,15 +250,28 @@ static void test_frames_are_the_interpreters_own(void **state)
 
 		print_message("  %s\n", pythons.gl_pathv[i]);
 		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
-		assert_int_equal(subject.target.nr, subject.layout.is_listed ? 7 : 6);
-		for (size_t thread = 0; thread < subject.target.nr; thread++)
-			assert_thread(&subject, &subject.target.threads[thread], &nothing);
-		if (subject.layout.is_listed)
-			assert_known(&subject, &subject.target.threads[0],
-				     &subject.target.threads[1]);
+		visit(&subject);
 		subject_destroy(&subject);
 	}
 	globfree(&pythons);
+}
+
+static void check_frames(struct subject *subject)
+{
+	const struct thread_known nothing = {0};
+
+	assert_int_equal(subject->target.nr, subject->layout.is_listed ? 7 : 6);
+	for (size_t thread = 0; thread < subject->target.nr; thread++)
+		assert_thread(subject, &subject->target.threads[thread], &nothing);
+	if (subject->layout.is_listed)
+		assert_known(subject, &subject->target.threads[0], &subject->target.threads[1]);
+}
+
+/* Threads without the GIL: recursion, generators, C callbacks, wide names, 3,900 frames. */
+static void test_frames_are_the_interpreters_own(void **state)
+{
+	(void)state;
+	subjects_visit(check_frames);
 }
 
 /* What is there before the interpreter has begun. */
@@ -295,34 +306,30 @@ static void paged_out_walk(const struct subject *subject, const struct target_th
 	assert_memory_equal(frames, whole_frames, walk.nr * sizeof(frames[0]));
 }
 
-/* Each word that the walk reads, in turn. */
-static void test_paged_out_memory_is_told(void **state)
+static void check_paged_out(struct subject *subject)
 {
 	const struct thread_known nothing = {0};
-	glob_t pythons;
 
-	(void)state;
-	interpreters_find(&pythons);
-	for (size_t i = 0; i < pythons.gl_pathc; i++) {
-		struct subject subject = {0};
+	for (size_t n = 0; n < subject->target.nr; n++) {
+		const struct target_thread *thread = &subject->target.threads[n];
+		size_t whole_reads_nr;
+		struct walk whole;
 
-		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
-		for (size_t n = 0; n < subject.target.nr; n++) {
-			const struct target_thread *thread = &subject.target.threads[n];
-			size_t whole_reads_nr;
-			struct walk whole;
-
-			subject_walk(&subject, thread->thread_pointer, &nothing, &whole);
-			whole_reads_nr = reads_nr < PAGED_OUT_WALKS ? reads_nr : PAGED_OUT_WALKS;
-			memcpy(whole_frames, frames, sizeof(frames));
-			for (size_t at = 0; at < 2 * whole_reads_nr; at++) {
-				subject.process.flags ^= PYREC_PROCESS_HAS_STATE;
-				paged_out_walk(&subject, thread, at / 2, &whole);
-			}
+		subject_walk(subject, thread->thread_pointer, &nothing, &whole);
+		whole_reads_nr = reads_nr < PAGED_OUT_WALKS ? reads_nr : PAGED_OUT_WALKS;
+		memcpy(whole_frames, frames, sizeof(frames));
+		for (size_t at = 0; at < 2 * whole_reads_nr; at++) {
+			subject->process.flags ^= PYREC_PROCESS_HAS_STATE;
+			paged_out_walk(subject, thread, at / 2, &whole);
 		}
-		subject_destroy(&subject);
 	}
-	globfree(&pythons);
+}
+
+/* Each of the first PAGED_OUT_WALKS words that the walk reads, in turn. */
+static void test_paged_out_memory_is_told(void **state)
+{
+	(void)state;
+	subjects_visit(check_paged_out);
 }
 
 static uint64_t damage(uint64_t old, unsigned int *seed)
@@ -370,23 +377,19 @@ static void damaged_walk(const struct subject *subject, const struct target_thre
 	memcpy(bytes, &old, 8);
 }
 
+static void check_damaged(struct subject *subject)
+{
+	static unsigned int seed = 7; /* goes on from one interpreter to the next */
+
+	for (int n = 0; n < DAMAGED_WALKS; n++)
+		damaged_walk(subject, &subject->target.threads[(size_t)n % subject->target.nr],
+			     &seed);
+}
+
 static void test_damaged_memory_ends_the_walk(void **state)
 {
-	unsigned int seed = 7;
-	glob_t pythons;
-
 	(void)state;
-	interpreters_find(&pythons);
-	for (size_t i = 0; i < pythons.gl_pathc; i++) {
-		struct subject subject = {0};
-
-		assert_int_equal(subject_create(pythons.gl_pathv[i], &subject), 0);
-		for (int n = 0; n < DAMAGED_WALKS; n++)
-			damaged_walk(&subject,
-				     &subject.target.threads[(size_t)n % subject.target.nr], &seed);
-		subject_destroy(&subject);
-	}
-	globfree(&pythons);
+	subjects_visit(check_damaged);
 }
 
 int main(void)
