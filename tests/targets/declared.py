@@ -131,6 +131,12 @@ def code_lines(code):
     return [(start, end, line) for (start, line), end in zip(starts, ends)]
 
 
+def own_lines(code):
+    """Every line that a frame of the code may be at while it runs; 0 for instructions that belong to none,
+    as those that fetch a closure's variables before its first line does (3.11 and later)."""
+    return sorted({line or 0 for _, _, line in code_lines(code)})
+
+
 def emit(**document):
     """One JSON line to stdout in one write: threads and processes share the pipe."""
     line = (json.dumps(document) + "\n").encode()

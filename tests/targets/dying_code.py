@@ -153,8 +153,7 @@ def run_kind(make, seconds):
         addresses.add(id(code))
         helper = (burn, deeper)[number // 2 % 2]
         window = run_one(made, helper, LIVES_MS[number % len(LIVES_MS)] / 1000)
-        lines = {line for _, _, line in declared.code_lines(code) if line}
-        told = copied(declared.code_name(code)), copied(code.co_filename), sorted(lines)
+        told = copied(declared.code_name(code)), copied(code.co_filename), declared.own_lines(code)
         windows.append((*told, *window))
         del made, code
     return windows, len(addresses)

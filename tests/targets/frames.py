@@ -312,7 +312,7 @@ def inside_events(setter):
         (chains, _), (_, window) = [run_shape(*which) for which in shapes]
         at = [name for name, _, _ in max(chains, key=len)].index("repeat") + 1
         code = traced_work.__code__
-        lines = {line for _, _, line in declared.code_lines(code) if line} | {code.co_firstlineno}
+        lines = {*declared.own_lines(code), code.co_firstlineno}
         head = max(chains, key=len)[:at]
         inside = {(declared.code_name(code), code.co_filename, line) for line in lines}
         within = {chain[at:] for chain in chains if len(chain) > at}

@@ -54,8 +54,7 @@ def compute():
 def compress():
     """zlib releases the GIL; around each call there is a moment with it."""
     stack = frames_here(sys._getframe())
-    lines = declared.code_lines(compress.__code__)
-    stack[-1]["lines"] = sorted({line for _, _, line in lines if line})
+    stack[-1]["lines"] = declared.own_lines(compress.__code__)
     stack[-1]["objects"] = r"^(zlib\.|libz\.so)"
     begin = monotonic()
     deadline = begin + SECONDS * SECOND

@@ -134,7 +134,7 @@ def run_shape_as_leaf(chain):
     stack = as_stack(chain)
     code = run_shape.__code__
     depth = next(n for n, frame in enumerate(stack) if frame["python"] == declared.code_name(code))
-    stack[depth]["lines"] = sorted({line for _, _, line in declared.code_lines(code) if line})
+    stack[depth]["lines"] = declared.own_lines(code)
     return stack[: depth + 1]
 
 

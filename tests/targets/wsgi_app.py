@@ -14,17 +14,13 @@ LEAF_SECONDS = 0.004
 TEXT = b"a text that is compressed " * 4000
 
 
-def own_lines(frame):
-    return sorted({line for _, _, line in declared.code_lines(frame.f_code) if line})
-
-
 def possible_stacks(leaf):
     """The stack of leaf, and those of its callers before and after the call; the leaf of each may be at
     any of its lines."""
     frames = declared.frames_from_root(leaf)
     whole = [declared.python_frame(frame) for frame in frames]
     return [
-        whole[:depth] + [dict(whole[depth], lines=own_lines(frame))]
+        whole[:depth] + [dict(whole[depth], lines=declared.own_lines(frame.f_code))]
         for depth, frame in enumerate(frames)
     ]
 
