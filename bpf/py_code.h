@@ -86,7 +86,7 @@ walk_inline __u64 walk_text_key(struct walk *walk, const struct pyrec_layout *la
 
 /*
  * 3.11 has a hash of co_name, but mostly none of co_qualname: of a long one both ends are looked
- * at, and the last of its names in whole.
+ * at, and the last of its names in whole. Return: 0 when one of them cannot be read.
  */
 walk_inline __u64 walk_name_key(struct walk *walk, const struct pyrec_layout *layout)
 {
@@ -97,10 +97,11 @@ walk_inline __u64 walk_name_key(struct walk *walk, const struct pyrec_layout *la
 	if (!layout->code_qualname)
 		return walk_text_key(walk, layout, walk->facts.name, 0);
 	key = walk_text_key(walk, layout, walk->facts.qualname, 0);
-	if (key && walk_text_place(walk, layout, &start) > WALK_END_BYTES &&
-	    !read_user(&hash, 8, walk->facts.name + layout->unicode_length + 8))
-		key = pyrec_fold(key, hash) | 1;
-	return key;
+	if (!key || walk_text_place(walk, layout, &start) <= WALK_END_BYTES)
+		return key;
+	return read_user(&hash, 8, walk->facts.name + layout->unicode_length + 8)
+		   ? 0
+		   : pyrec_fold(key, hash) | 1;
 }
 
 /**

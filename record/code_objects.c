@@ -371,18 +371,46 @@ int code_objects_add(struct code_objects *objects, const struct pyrec_code *even
 	return error;
 }
 
+/*
+ * BPF could not read the frame's code object: its page was being exchanged, as those are that
+ * threads beside a fork write to. What was known to be there before the sample, and is there still,
+ * was there meanwhile.
+ */
+static uint32_t code_recall(const struct code_objects *objects, uint32_t process, uint32_t tgid,
+			    uint64_t address, const struct pyrec_layout *layout)
+{
+	uint32_t fingerprints[CODE_FINGERPRINTS_NR];
+
+	if (code_fingerprints_read(tgid, address, layout, fingerprints))
+		return PY_FRAME_UNREADABLE;
+	for (int i = 0; i < CODE_FINGERPRINTS_NR; i++) {
+		const struct code_slot *slot = slot_find(objects->slots, objects->slots_nr, process,
+							 address, fingerprints[i]);
+
+		if (slot->address)
+			return slot->code_id;
+	}
+	return PY_FRAME_UNREADABLE;
+}
+
 int code_objects_get(struct code_objects *objects, uint32_t process, uint32_t tgid,
 		     const struct pyrec_frame *frame, const struct code_layout *layout,
 		     uint32_t *ret)
 {
 	const uint32_t all = PYREC_CODE_NAME_CUT | PYREC_CODE_QUALNAME_CUT | PYREC_CODE_FILE_CUT |
 			     PYREC_CODE_LINES_CUT;
-	const struct code_slot *slot = slot_find(objects->slots, objects->slots_nr, process,
-						 frame->address, frame->fingerprint);
+	const struct code_slot *slot;
 	int error = 0;
 
+	if (!frame->fingerprint) {
+		*ret = layout ? code_recall(objects, process, tgid, frame->address, &layout->walk)
+			      : PY_FRAME_UNREADABLE;
+		return 0;
+	}
+	slot = slot_find(objects->slots, objects->slots_nr, process, frame->address,
+			 frame->fingerprint);
 	*ret = slot->address ? slot->code_id : PY_FRAME_UNREADABLE;
-	if (slot->address || !layout || !frame->fingerprint)
+	if (slot->address || !layout)
 		return 0;
 	code_texts_reset(&objects->texts);
 	if (code_read(tgid, frame->address, frame->fingerprint, &layout->walk, all,

@@ -47,7 +47,8 @@ must_check int code_objects_add(struct code_objects *objects, const struct pyrec
 
 /**
  * Code id of a frame of process number @process. When no event told it (@layout not NULL), it is
- * read from the process now. Return: 0 with PY_FRAME_UNREADABLE when neither could, or on_code's
+ * read from the process now; when BPF could not read it, only what was told before and is still
+ * there will do. Return: 0 with PY_FRAME_UNREADABLE when neither could, or on_code's
  * error.
  */
 must_check int code_objects_get(struct code_objects *objects, uint32_t process, uint32_t tgid,

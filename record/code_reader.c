@@ -203,10 +203,11 @@ static uint64_t name_key(uint32_t tgid, const struct pyrec_code_facts *facts,
 	if (!layout->code_qualname)
 		return text_key(tgid, facts->name, layout, &place);
 	key = text_key(tgid, facts->qualname, layout, &place);
-	if (key && place.bytes > PYREC_TEXT_END_WORDS * 8 &&
-	    !remote_read(tgid, facts->name + layout->unicode_length + 8, &hash, sizeof(hash)))
-		key = pyrec_fold(key, hash) | 1;
-	return key;
+	if (!key || place.bytes <= PYREC_TEXT_END_WORDS * 8)
+		return key;
+	return remote_read(tgid, facts->name + layout->unicode_length + 8, &hash, sizeof(hash))
+		   ? 0
+		   : pyrec_fold(key, hash) | 1;
 }
 
 /* As walk_full_fingerprint(). */
@@ -250,21 +251,33 @@ static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout
 }
 
 /*
- * Is @fingerprint that of @facts, or of so much of it as was in memory when BPF looked? It takes
- * the number as 0 where numbers repeat.
+ * The fingerprint of @facts, and those of so much of it as may have been in memory when BPF looked.
+ * It takes the number as 0 where numbers repeat.
  */
-static bool facts_agree(struct pyrec_code_facts facts, uint32_t fingerprint)
+static void facts_fingerprints(struct pyrec_code_facts facts, uint32_t ret[CODE_FINGERPRINTS_NR])
 {
-	if (pyrec_code_fingerprint(&facts) == fingerprint)
-		return true;
+	const uint64_t content = facts.content;
+
+	ret[0] = pyrec_code_fingerprint(&facts);
 	facts.version = 0;
-	if (pyrec_code_fingerprint(&facts) == fingerprint)
-		return true;
+	ret[1] = pyrec_code_fingerprint(&facts);
 	facts.content = 0;
-	if (pyrec_code_fingerprint(&facts) == fingerprint)
-		return true;
+	ret[2] = pyrec_code_fingerprint(&facts);
 	facts.text = 0;
-	return pyrec_code_fingerprint(&facts) == fingerprint;
+	ret[3] = pyrec_code_fingerprint(&facts);
+	facts.content = content;
+	ret[4] = pyrec_code_fingerprint(&facts);
+}
+
+static bool facts_agree(const struct pyrec_code_facts *facts, uint32_t fingerprint)
+{
+	uint32_t fingerprints[CODE_FINGERPRINTS_NR];
+
+	facts_fingerprints(*facts, fingerprints);
+	for (int i = 0; i < CODE_FINGERPRINTS_NR; i++)
+		if (fingerprints[i] == fingerprint)
+			return true;
+	return false;
 }
 
 static int parts_read(uint32_t tgid, const struct pyrec_code_facts *facts,
@@ -292,12 +305,23 @@ int code_read(uint32_t tgid, uint64_t address, uint32_t fingerprint,
 
 	if (error)
 		return error;
-	if (!facts_agree(facts, fingerprint))
+	if (!facts_agree(&facts, fingerprint))
 		return -ESTALE;
 	error = parts_read(tgid, &facts, layout, wanted, ret);
 	if (!error)
 		error = facts_read(tgid, address, layout, &facts);
 	if (error)
 		return error;
-	return facts_agree(facts, fingerprint) ? 0 : -ESTALE;
+	return facts_agree(&facts, fingerprint) ? 0 : -ESTALE;
+}
+
+int code_fingerprints_read(uint32_t tgid, uint64_t address, const struct pyrec_layout *layout,
+			   uint32_t ret[CODE_FINGERPRINTS_NR])
+{
+	struct pyrec_code_facts facts;
+	int error = facts_read(tgid, address, layout, &facts);
+
+	if (!error)
+		facts_fingerprints(facts, ret);
+	return error;
 }

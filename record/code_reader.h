@@ -43,4 +43,14 @@ must_check int code_read(uint32_t tgid, uint64_t address, uint32_t fingerprint,
 			 const struct pyrec_layout *layout, uint32_t wanted,
 			 struct code_texts *ret);
 
+/* As BPF gives them to one code object: by its number or without, with its name or its contents in
+ * memory, both or neither. */
+enum { CODE_FINGERPRINTS_NR = 5 };
+
+/** The fingerprints that the code object at @address may have had, all of it first. Return: as
+ * code_read(). */
+must_check int code_fingerprints_read(uint32_t tgid, uint64_t address,
+				      const struct pyrec_layout *layout,
+				      uint32_t ret[CODE_FINGERPRINTS_NR]);
+
 #endif

@@ -13,8 +13,18 @@
 
 #include "bpf/pyrec_bpf.h"
 
+/* Room behind every object, for reads of a whole head. */
+enum { FAKE_OBJECT_BYTES = 256 };
+
+/* An object that BPF cannot read; NULL: none. */
+static const char *fake_absent;
+
 static inline long read_user(void *to, __u32 nr, __u64 from)
 {
+	const char *at = (const char *)(uintptr_t)from;
+
+	if (fake_absent && at >= fake_absent && at < fake_absent + FAKE_OBJECT_BYTES)
+		return -1;
 	memcpy(to, (const void *)(uintptr_t)from, nr);
 	return 0;
 }
@@ -22,9 +32,6 @@ static inline long read_user(void *to, __u32 nr, __u64 from)
 #define walk_inline static inline __attribute__((unused))
 #include "bpf/py_walk.h"
 #include "bpf/py_code.h"
-
-/* Room behind every object, for reads of a whole head. */
-enum { FAKE_OBJECT_BYTES = 256 };
 
 /* Behind the length of strings and bytes objects: no hash made yet. */
 #define FAKE_NO_HASH UINT64_MAX

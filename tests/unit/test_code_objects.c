@@ -338,6 +338,17 @@ static void test_event_cannot_be_completed(void **state)
 	code_objects_destroy(objects);
 }
 
+/* Id of a frame; what no event told is read from this process. */
+static uint32_t get_read(struct code_objects *objects, struct pyrec_identity process,
+			 const struct pyrec_frame *frame, const struct code_layout *layout)
+{
+	uint32_t number, id;
+
+	assert_int_equal(code_objects_process(objects, &process, &number), 0);
+	assert_int_equal(code_objects_get(objects, number, process.tgid, frame, layout, &id), 0);
+	return id;
+}
+
 /* No event came: the frame's code object is read from the process, once. */
 static void test_get_reads(void **state)
 {
@@ -367,22 +378,37 @@ static void test_get_reads(void **state)
 	fake_code_free(&code);
 }
 
+/* BPF could not read it: what it was when the sample was taken is known only where the same was
+ * there before and is there now. */
 static void test_get_without_fingerprint(void **state)
 {
-	const struct code_layout layout = layout_of(VERSION_3_12);
-	struct fake_code code = code_make(&layout.walk);
-	const struct pyrec_frame frame = {.address = fake_code_address(&code)};
-	struct told told = {0};
-	struct code_objects *objects = objects_make(&told);
-	uint32_t id;
+	const uint32_t versions[] = {VERSION_3_11, VERSION_3_12};
 
 	(void)state;
-	/* What it was when the sample was taken is not known. */
-	assert_int_equal(code_objects_get(objects, 1, (uint32_t)getpid(), &frame, &layout, &id), 0);
-	assert_int_equal(id, PY_FRAME_UNREADABLE);
-	assert_int_equal(told.nr, 0);
-	code_objects_destroy(objects);
-	fake_code_free(&code);
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+		const struct code_layout layout = layout_of(versions[i]);
+		const struct pyrec_identity process = identity_of((uint32_t)getpid(), 5);
+		struct fake_code code = code_make(&layout.walk);
+		const struct pyrec_frame frame = {.address = fake_code_address(&code)};
+		const struct pyrec_code head = event_head(
+		    process, frame.address, fake_code_fingerprint(&layout.walk, &code));
+		struct told told = {0};
+		struct code_objects *objects = objects_make(&told);
+
+		assert_int_equal(get_read(objects, process, &frame, &layout), PY_FRAME_UNREADABLE);
+		assert_int_equal(told.nr, 0);
+		assert_int_equal(event_add(objects, &head, "f", &layout), 0);
+		assert_int_equal(get_read(objects, process, &frame, &layout), 0);
+		/* Another process has none of it. */
+		assert_int_equal(
+		    get_read(objects, identity_of((uint32_t)getpid(), 6), &frame, &layout),
+		    PY_FRAME_UNREADABLE);
+		fake_set_half(code.object, layout.walk.code_first_line, 4);
+		assert_int_equal(get_read(objects, process, &frame, &layout), PY_FRAME_UNREADABLE);
+		assert_int_equal(told.nr, 1);
+		code_objects_destroy(objects);
+		fake_code_free(&code);
+	}
 }
 
 static void test_unreadable_is_asked_once(void **state)
