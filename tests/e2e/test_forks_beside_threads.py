@@ -9,7 +9,7 @@ SECONDS = 2
 FREQUENCY = 4999
 FORKS_MIN = 20
 UNREADABLE = ("[unknown]", "[unknown]")  # name and file of a frame whose code object was unreadable
-FLAGGED_MAX = 0.01  # a chain whose page is exchanged cannot be followed
+FLAGGED_MAX = 0.05  # a chain whose page is exchanged cannot be followed
 
 
 def find_wrong(sample, chains):

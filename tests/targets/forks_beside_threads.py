@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Threads that run many functions, after WARM_SECONDS while the process forks without end, for argv[1]
-seconds.
+seconds; then it stays until what was recorded of it has been looked at.
 
 After each fork every page that a thread writes to is exchanged for a copy, those with code objects
 among them, often while another thread is just being sampled: for that moment the page is not there.
@@ -20,6 +20,7 @@ THREADS_NR = 4
 CHAINS_NR = 30
 CHAIN_FRAMES = 12
 WARM_SECONDS = 0.5
+STAY_SECONDS = 0.5  # the recorder reads its ring ten times a second
 TEXT = b"a text that is compressed " * 160
 
 
@@ -76,6 +77,7 @@ def main(seconds):
     for thread in threads:
         thread.join()
     window = as_window(begin, monotonic())
+    time.sleep(STAY_SECONDS)
     chains = [names for _, names in CHAINS]
     declared.emit(tids=tids, forks=forks_nr, chains=chains, window=window)
 
