@@ -18,55 +18,26 @@ static inline __u64 code_tag(const struct scratch *s, __u64 address, __u32 finge
 	return pyrec_mix64(hash + (__u64)fingerprint * 0x9e3779b97f4a7c15ULL) | 1;
 }
 
-static inline struct pyrec_code_seen *code_slot(__u64 tag)
+static inline __u64 *code_slot(__u64 tag)
 {
 	return &code_seen[tag >> 40 & (PYREC_CODE_SEEN_SLOTS - 1)];
 }
 
-/* The whole fingerprint of @seen when it has this code object, 0 when it has not; @full: must be.
- */
-static inline __u32 code_known(const struct pyrec_code_seen *seen, __u64 tag, __u32 full)
-{
-	return seen->tag == tag && (!full || seen->fingerprint == full) ? seen->fingerprint : 0;
-}
-
-/*
- * The whole fingerprint of the @at-th frame's code object, of which @glance is what
- * walk_fingerprint() saw. Is it known to user space? Else it is noted for sending.
- *
- * Without numbers that no other code object has, two of equal names in one place differ in what a
- * glance does not see. So each is looked at in full while the process has new ones, then one of
- * PYREC_CHECK_EVERY; for the others what was there the last time holds.
- */
-static inline __u32 code_check(struct scratch *s, __u32 at, __u32 glance)
+/* Is the @at-th frame's code object known to user space? Else it is noted for sending. */
+static inline void code_check(struct scratch *s, __u32 at, __u32 fingerprint)
 {
 	struct walk *walk = &s->walk;
-	struct pyrec_code_seen *previous = &s->previous[(walk->nr - at) & (PREVIOUS_FRAMES - 1)];
-	__u64 tag = code_tag(s, walk->facts.address, glance);
-	__u64 tag_now = tag + s->process.changes_nr;
-	struct pyrec_code_seen *slot;
-	__u32 full = 0;
-	__u32 known;
+	__u64 *previous = &s->previous[(walk->nr - at) & (PREVIOUS_FRAMES - 1)];
+	__u64 tag = code_tag(s, walk->facts.address, fingerprint);
 
-	if (walk->facts.version)
-		full = glance;
-	else if (s->is_wary || !((at ^ s->samples_nr) & (PYREC_CHECK_EVERY - 1)))
-		full = walk_full_fingerprint(walk, &s->layout);
-	known = code_known(previous, tag_now, full);
-	if (known)
-		return known;
-	slot = code_slot(tag);
-	known = code_known(slot, tag, full);
-	if (known) {
-		previous->tag = tag_now;
-		previous->fingerprint = known;
-		return known;
-	}
-	if (walk->misses_nr < PYREC_MISSES_MAX) {
+	if (*previous == tag)
+		return;
+	if (*code_slot(tag) == tag) {
+		*previous = tag;
+	} else if (walk->misses_nr < PYREC_MISSES_MAX) {
 		walk->misses[walk->misses_nr] = at;
 		walk->misses_nr++;
 	}
-	return full ? full : walk_full_fingerprint(walk, &s->layout);
 }
 
 /* Fingerprint one frame; note it when its code object was not sent yet. Return: 1 at the end. */
@@ -75,7 +46,6 @@ static inline long code_step(struct scratch *s)
 	struct walk *walk = &s->walk;
 	__u32 at = walk->next_code;
 	struct pyrec_frame *frame;
-	__u32 glance;
 
 	if (at >= walk->nr || at >= PYREC_FRAMES_MAX)
 		return 1;
@@ -87,26 +57,12 @@ static inline long code_step(struct scratch *s)
 		frame->fingerprint = walk->facts_fingerprint; /* recursion: same as the last */
 		return 0;
 	}
-	glance = walk_fingerprint(walk, &s->layout, frame->address, walk->needs_facts, 0);
-	frame->fingerprint = glance ? code_check(s, at, glance) : 0;
+	frame->fingerprint = walk_fingerprint(walk, &s->layout, frame->address, walk->needs_facts,
+					      0);
 	walk->facts_fingerprint = frame->fingerprint;
+	if (frame->fingerprint)
+		code_check(s, at, frame->fingerprint);
 	return 0;
-}
-
-/* Does the process still have new code objects? Versions with numbers for them need not know. */
-static inline void process_note_code(struct scratch *s)
-{
-	__u32 tgid = s->sample.head.process.tgid;
-	struct pyrec_process *process = bpf_map_lookup_elem(&processes, &tgid);
-
-	if (!process)
-		return;
-	if (s->walk.misses_nr) {
-		process->quiet_nr = 0;
-		process->changes_nr++;
-	} else if (process->quiet_nr < PYREC_QUIET_SAMPLES) {
-		process->quiet_nr++;
-	}
 }
 
 /* Append a string's text to the code event. */
@@ -181,8 +137,6 @@ static inline long code_emit_step(struct scratch *s)
 	struct pyrec_frame *frame;
 	__u32 at = walk->next_miss;
 	__u32 bytes = 0;
-	struct pyrec_code_seen *slot;
-	__u32 glance;
 	__u32 index;
 	__u64 tag;
 
@@ -193,11 +147,11 @@ static inline long code_emit_step(struct scratch *s)
 	if (index >= PYREC_FRAMES_MAX)
 		return 1;
 	frame = &s->sample.tail.frames[index];
-	glance = walk_fingerprint(walk, &s->layout, frame->address, walk->needs_facts, 1);
-	if (!glance || walk_full_fingerprint(walk, &s->layout) != frame->fingerprint)
+	if (walk_fingerprint(walk, &s->layout, frame->address, walk->needs_facts, 1) !=
+	    frame->fingerprint)
 		return 0;
-	tag = code_tag(s, frame->address, glance);
-	if (code_known(code_slot(tag), tag, frame->fingerprint))
+	tag = code_tag(s, frame->address, frame->fingerprint);
+	if (*code_slot(tag) == tag)
 		return 0;  /* twice in this stack */
 	s->code_tag = tag; /* held in no register: Linux 6.1 forgets the bounds of spilled ones */
 	head->kind = PYREC_EVENT_CODE;
@@ -222,9 +176,7 @@ static inline long code_emit_step(struct scratch *s)
 		count(PYREC_COUNT_CODE_RING_FULL);
 		return 1;
 	}
-	slot = code_slot(s->code_tag);
-	slot->tag = s->code_tag;
-	slot->fingerprint = head->fingerprint;
+	*code_slot(s->code_tag) = s->code_tag;
 	return 0;
 }
 

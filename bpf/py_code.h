@@ -32,20 +32,38 @@ walk_inline __u64 walk_text_place(const struct walk *walk, const struct pyrec_la
 	return walk_word(walk, layout->unicode_length) * unit;
 }
 
-/* The word at any offset of the object read last. */
+/* Eight bytes at any offset of the object read last. */
 walk_inline __u64 walk_unaligned(const struct walk *walk, __u16 offset)
 {
-	return walk_half(walk, offset) | (__u64)walk_half(walk, offset + 4) << 32;
+	__u32 shift = (offset & 7) * 8;
+	__u64 word = walk_word(walk, offset) >> shift;
+
+	return shift ? word | walk_word(walk, offset + 8) << (64 - shift) : word;
+}
+
+/* The last WALK_END_BYTES of a longer text, of which @read_bytes were read with its head. */
+walk_inline long walk_read_tail(struct walk *walk, __u64 object, __u16 start, __u64 bytes,
+				__u64 read_bytes)
+{
+	const __u64 at = start + bytes - WALK_END_BYTES;
+
+	if (bytes > read_bytes)
+		return read_user(walk->tail, WALK_END_BYTES, object + at);
+	for (int i = 0; i < PYREC_TEXT_END_WORDS; i++)
+		walk->tail[i] = walk_unaligned(walk, (__u16)at + i * 8);
+	return 0;
 }
 
 /*
  * Both ends of a text of @bytes bytes at offset @start of @object, 0 padded: what lies behind a
- * short one belongs to the allocator. @is_whole: its first ones were read with its head.
+ * short one belongs to the allocator. @read_bytes of it were read with its head, if its first ones
+ * were.
  */
 walk_inline long walk_read_ends(struct walk *walk, __u64 object, __u16 start, __u64 bytes,
-				int is_whole)
+				__u64 read_bytes)
 {
 	__u64 nr = bytes < WALK_END_BYTES ? bytes : WALK_END_BYTES;
+	int is_whole = read_bytes >= WALK_END_BYTES;
 
 	for (int i = 0; i < PYREC_TEXT_END_WORDS; i++) {
 		__u64 left = nr > (__u64)i * 8 ? nr - i * 8 : 0;
@@ -55,9 +73,7 @@ walk_inline long walk_read_ends(struct walk *walk, __u64 object, __u16 start, __
 	}
 	if (!is_whole && nr && read_user(walk->head, (__u32)nr, object + start))
 		return -1;
-	return bytes > WALK_END_BYTES
-		   ? read_user(walk->tail, WALK_END_BYTES, object + start + bytes - WALK_END_BYTES)
-		   : 0;
+	return bytes > WALK_END_BYTES ? walk_read_tail(walk, object, start, bytes, read_bytes) : 0;
 }
 
 /*
@@ -78,8 +94,9 @@ walk_inline __u64 walk_text_key(struct walk *walk, const struct pyrec_layout *la
 		return 0;
 	hash = walk_word(walk, size_at + 8); /* behind the length in both */
 	bytes = is_bytes ? walk_word(walk, size_at) : walk_text_place(walk, layout, &start);
-	is_whole = is_whole && start + WALK_END_BYTES <= WALK_TEXT_BYTES;
-	if (hash == ~0ULL && walk_read_ends(walk, object, start, bytes, is_whole))
+	if (hash == ~0ULL &&
+	    walk_read_ends(walk, object, start, bytes,
+			   is_whole && start < WALK_TEXT_BYTES ? WALK_TEXT_BYTES - start : 0))
 		return 0;
 	return pyrec_text_key(hash, bytes, walk->head, walk->tail);
 }
@@ -104,12 +121,26 @@ walk_inline __u64 walk_name_key(struct walk *walk, const struct pyrec_layout *la
 		   : pyrec_fold(key, hash) | 1;
 }
 
+/* Of file and line table; 0 when one of them cannot be read. */
+walk_inline __u64 walk_content_key(struct walk *walk, const struct pyrec_layout *layout)
+{
+	__u64 lines;
+
+	if (!walk->file_key || walk->file != walk->facts.file) {
+		walk->file = walk->facts.file;
+		walk->file_key = walk_text_key(walk, layout, walk->facts.file, 0);
+	}
+	lines = walk_text_key(walk, layout, walk->facts.lines, 1);
+	return walk->file_key && lines ? pyrec_fold(walk->file_key, lines) | 1 : 0;
+}
+
 /**
  * Read what identifies the code object at @code. Where the version keeps a number for each code
  * object (co_version, 3.12 and newer), that and the first line do, unless numbers repeat in the
- * process (@needs_facts): then, and once their counter has overflowed, it is taken as 0. With 0,
- * and for sending it (@all), the pointers, and the name itself too.
- * Return: fingerprint, 0 when unreadable.
+ * process (@needs_facts): then, and once their counter has overflowed, it is taken as 0. With 0 it
+ * is all that is shown of it: name, file and line table, and the pointers to them. Those too are
+ * noted for sending it (@all).
+ * Return: fingerprint, 0 when unreadable; of texts that cannot be read only the pointers count.
  */
 walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout *layout, __u64 code,
 				   int needs_facts, int all)
@@ -140,22 +171,9 @@ walk_inline __u32 walk_fingerprint(struct walk *walk, const struct pyrec_layout 
 	walk->facts.first_line = walk_half(walk, layout->code_first_line - start);
 	if (layout->code_version && !needs_facts)
 		walk->facts.version = walk_half(walk, layout->code_version - start);
-	if (!walk->facts.version)
-		walk->facts.text = walk_name_key(walk, layout);
-	return pyrec_code_fingerprint(&walk->facts);
-}
-
-/**
- * Look at file and line table of the code object that walk_fingerprint() read, where that has no
- * number. Return: fingerprint of all; of what walk_fingerprint() saw where they cannot be read.
- */
-walk_inline __u32 walk_full_fingerprint(struct walk *walk, const struct pyrec_layout *layout)
-{
 	if (!walk->facts.version) {
-		__u64 file = walk_text_key(walk, layout, walk->facts.file, 0);
-		__u64 lines = walk_text_key(walk, layout, walk->facts.lines, 1);
-
-		walk->facts.content = file && lines ? pyrec_fold(file, lines) | 1 : 0;
+		walk->facts.text = walk_name_key(walk, layout);
+		walk->facts.content = walk_content_key(walk, layout);
 	}
 	return pyrec_code_fingerprint(&walk->facts);
 }

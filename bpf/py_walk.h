@@ -17,8 +17,11 @@
 enum {
 	WALK_OBJECT_WORDS = 32, /* 256 bytes: room for any object head that a step reads */
 	WALK_END_BYTES = PYREC_TEXT_END_WORDS * 8,
-	/* Head of a compact ASCII string (free-threaded: 56) and so much text. */
-	WALK_TEXT_BYTES = 96,
+	/*
+	 * Head of a compact ASCII string (free-threaded: 56) and so much text that most need no
+	 * second read. Each read costs some 50 ns, whatever its size.
+	 */
+	WALK_TEXT_BYTES = 128,
 };
 
 struct walk {
@@ -56,6 +59,8 @@ struct walk {
 	__u32 misses_nr;
 	__u32 next_miss;
 	__u32 facts_fingerprint; /* of facts, 0: none */
+	__u64 file;		 /* string object that file_key is of; frames share it */
+	__u64 file_key;		 /* walk_text_key(), 0: none yet */
 	__u64 object[WALK_OBJECT_WORDS];
 	__u64 head[PYREC_TEXT_END_WORDS]; /* of the text read last */
 	__u64 tail[PYREC_TEXT_END_WORDS];
@@ -127,6 +132,7 @@ walk_inline void walk_init(struct walk *walk)
 	walk->next_code = 0;
 	walk->misses_nr = 0;
 	walk->next_miss = 0;
+	walk->file_key = 0;
 	walk->copy_code = 0;
 }
 

@@ -216,7 +216,6 @@ static inline struct scratch *sample_begin(struct bpf_perf_event_data *ctx)
 	head->kernel_nr = 0;
 	head->stack_bytes = 0;
 	head->flags = 0;
-	s->samples_nr++;
 	s->tail_calls_nr = 0;
 	s->is_user_tick = (ctx->regs.cs & 3) == 3;
 	walk_init(&s->walk);
@@ -282,7 +281,6 @@ static inline void py_walk_begin(struct scratch *s)
 	if (!layout)
 		return;
 	s->layout = *layout;
-	s->is_wary = s->process.quiet_nr < PYREC_QUIET_SAMPLES;
 	if (s->layout.is_listed)
 		thread_walk_begin(s);
 	else
@@ -303,8 +301,6 @@ static inline void sample_submit(struct scratch *s, void *ctx)
 		process_note_state(s);
 	if (frames_nr > PYREC_FRAMES_MAX)
 		frames_nr = PYREC_FRAMES_MAX;
-	if (frames_nr && (!s->layout.code_version || s->walk.misses_nr))
-		process_note_code(s);
 	head->frames_nr = frames_nr;
 	head->status = (__u16)s->walk.status;
 	head->unread = s->walk.status == PYREC_WALK_FAULTED ? s->walk.place.unread : 0;

@@ -28,9 +28,6 @@ enum {
 	PYREC_LINES_BYTES_MAX = 16384,
 	PYREC_ASYNC_NAME_BYTES_MAX = 1024, /* of an asyncio task's; longer ones are cut */
 	PYREC_TEXT_END_WORDS = 5,	   /* of each end of a text in its key */
-	/* Samples of a process without a code object unknown so far, until it counts as settled. */
-	PYREC_QUIET_SAMPLES = 200,
-	PYREC_CHECK_EVERY = 32, /* then one frame of so many is still looked at in full */
 	/*
 	 * Machine code of _PyEval_EvalFrameDefault behind the store to tstate->cframe during which
 	 * the new _PyCFrame may not be filled in (by disassembly: 3.11.7 0x22, 3.12.1 0x7a bytes).
@@ -163,9 +160,6 @@ struct pyrec_process {
 	/* struct pthread of musl: offset of the pointer to thread-specific data; 0: glibc. */
 	__u32 musl_specific;
 	__u32 unused;
-	__u32 quiet_nr; /* samples since one had an unknown code object; PYREC_QUIET_SAMPLES at most
-			 */
-	__u32 changes_nr; /* samples that had one */
 };
 
 enum pyrec_event_kind {
@@ -290,13 +284,6 @@ enum pyrec_counter {
 	PYREC_COUNTERS_NR,
 };
 
-/* A code object that was sent; the skeletons of the BPF objects name its type. */
-struct pyrec_code_seen {
-	__u64 tag; /* hash of process, address and what walk_fingerprint() sees of it; 0: none */
-	__u32 fingerprint; /* of all of it, walk_full_fingerprint() */
-	__u32 unused;
-};
-
 /* Bytes of a PyUnicodeObject up to its state: no more is read, it may end a mapping. */
 static inline __attribute__((always_inline)) __u32
 pyrec_unicode_head_bytes(const struct pyrec_layout *layout)
@@ -335,7 +322,7 @@ struct pyrec_code_facts {
 			*/
 	/* Where version is 0, as pointers are used again too: */
 	__u64 text;    /* pyrec_text_key() of the name; 0: it was not there */
-	__u64 content; /* of file and line table; 0: not looked at, or not there */
+	__u64 content; /* of file and line table; 0: one of them was not there */
 };
 
 static inline __attribute__((always_inline)) __u64 pyrec_fold(__u64 hash, __u64 word)

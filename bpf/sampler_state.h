@@ -15,9 +15,9 @@ const volatile __u64 config_wakeup_bytes = 0;	/* wake user space above this fill
 
 __u64 counters[PYREC_COUNTERS_NR];
 
-/* Code objects that were sent. Direct mapped: a slot taken over by another one costs sending the
- * first again, nothing else. */
-struct pyrec_code_seen code_seen[PYREC_CODE_SEEN_SLOTS];
+/* Code objects that were sent, by a hash of process, address and fingerprint; 0: none. Direct
+ * mapped: a slot taken over by another one costs sending the first again, nothing else. */
+__u64 code_seen[PYREC_CODE_SEEN_SLOTS];
 
 /* 2.7: which state each thread had at its latest sample; direct mapped by a tag of both. */
 __u64 thread_seen_tags[PYREC_THREAD_SEEN_SLOTS];
@@ -45,14 +45,12 @@ struct scratch {
 	struct user_regs regs;
 	struct walk walk;
 	__u64 process_tag;
-	__u32 samples_nr; /* of this CPU */
-	__u32 is_wary;	  /* look at each code object in full */
 	/*
 	 * What code_seen[] has for the frames of this CPU's previous sample, counted from the root:
 	 * what is there again was sent before. Saves the look-up there, whose slots are far apart
-	 * in memory. The tags are those of when the process last had a new code object.
+	 * in memory.
 	 */
-	struct pyrec_code_seen previous[PREVIOUS_FRAMES];
+	__u64 previous[PREVIOUS_FRAMES];
 	__u64 code_tag; /* of code */
 	struct {
 		struct pyrec_code head;

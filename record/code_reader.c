@@ -210,7 +210,7 @@ static uint64_t name_key(uint32_t tgid, const struct pyrec_code_facts *facts,
 		   : pyrec_fold(key, hash) | 1;
 }
 
-/* As walk_full_fingerprint(). */
+/* As walk_content_key(). */
 static uint64_t content_key(uint32_t tgid, const struct pyrec_code_facts *facts,
 			    const struct pyrec_layout *layout)
 {
@@ -227,7 +227,7 @@ static uint64_t content_key(uint32_t tgid, const struct pyrec_code_facts *facts,
 	return lines ? pyrec_fold(file, lines) | 1 : 0;
 }
 
-/* As walk_fingerprint() and walk_full_fingerprint() of bpf/py_code.h. */
+/* As walk_fingerprint() of bpf/py_code.h, everything in memory. */
 static int facts_read(uint32_t tgid, uint64_t address, const struct pyrec_layout *layout,
 		      struct pyrec_code_facts *ret)
 {

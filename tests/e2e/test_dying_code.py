@@ -8,7 +8,7 @@ from declared_stacks import is_flagged, script_file
 from pyrec_harness import documents, record_command, run_target, script
 
 SECONDS = 0.2
-FREQUENCY = 997
+FREQUENCY = 4999  # so that many samples see nothing new before the next one comes
 SAMPLES_MIN = 3  # of each window: a busy machine gives few
 FLAGGED_MAX = 0.001
 # What may stand in a window beside the function that was made.

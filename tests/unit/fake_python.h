@@ -132,16 +132,6 @@ static inline uint32_t fake_code_fingerprint(const struct pyrec_layout *layout,
 	return walk_fingerprint(&walk, layout, fake_code_address(code), 0, 1);
 }
 
-/** With file and line table, as BPF sees a code object in a process that still makes new ones. */
-static inline uint32_t fake_code_full_fingerprint(const struct pyrec_layout *layout,
-						  const struct fake_code *code)
-{
-	struct walk walk = {0};
-
-	(void)walk_fingerprint(&walk, layout, fake_code_address(code), 0, 1);
-	return walk_full_fingerprint(&walk, layout);
-}
-
 static inline void fake_code_free(struct fake_code *code)
 {
 	free(code->object);
