@@ -20,7 +20,7 @@
 
 enum {
 	SCOPES_DEPTH_MAX = 200, /* of entries inside one another */
-	CLOCK_INTERVAL = 64,	/* entries between two looks at the clock */
+	CLOCK_INTERVAL = 1024,	/* entries between two looks at the clock: a system call */
 };
 
 /* gcc, libpython: 10 ms. What takes longer than this is not what compilers write. */
@@ -58,6 +58,8 @@ VEC_DEFINE(functions, struct function)
 struct unit {
 	Dwarf_Die die;
 	bool is_walked;
+	bool is_searched; /* for functions inside functions too */
+	bool is_in_c;	  /* where types have no functions */
 	struct functions functions;
 	struct pc_ranges ranges;
 };
@@ -162,6 +164,12 @@ static int ranges_take(struct pc_ranges *ranges, Dwarf_Die *die, uint32_t of)
 
 /* ---- Units ---- */
 
+static bool is_c(int language)
+{
+	return language == DW_LANG_C89 || language == DW_LANG_C || language == DW_LANG_C99 ||
+	       language == DW_LANG_C11;
+}
+
 static int lines_read_units(struct dwarf_lines *lines)
 {
 	Dwarf_CU *cu = NULL;
@@ -170,7 +178,7 @@ static int lines_read_units(struct dwarf_lines *lines)
 	int error = 0;
 
 	while (!error && dwarf_get_units(lines->dwarf, cu, &cu, NULL, &type, &die, NULL) == 0) {
-		const struct unit unit = {.die = die};
+		const struct unit unit = {.die = die, .is_in_c = is_c(dwarf_srclang(&die))};
 
 		if (is_late(lines))
 			return -ETIME;
@@ -260,10 +268,11 @@ void dwarf_lines_close(struct dwarf_lines *lines)
 /* ---- Functions of a unit ---- */
 
 /* Entries below which there may be functions. */
-static bool holds_functions(int tag)
+static bool holds_functions(const struct unit *unit, int tag)
 {
-	return tag == DW_TAG_namespace || tag == DW_TAG_module || tag == DW_TAG_class_type ||
-	       tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
+	return tag == DW_TAG_namespace || tag == DW_TAG_module ||
+	       (!unit->is_in_c && (tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
+				   tag == DW_TAG_union_type));
 }
 
 static int unit_take_function(struct unit *unit, Dwarf_Die *die)
@@ -277,7 +286,6 @@ static int unit_take_function(struct unit *unit, Dwarf_Die *die)
 	return functions_append(&unit->functions, function);
 }
 
-/* Nested functions (GNU C, methods of local classes) are functions of their own here. */
 static int unit_walk(struct dwarf_lines *lines, struct unit *unit, Dwarf_Die *parent,
 		     unsigned int depth)
 {
@@ -287,16 +295,34 @@ static int unit_walk(struct dwarf_lines *lines, struct unit *unit, Dwarf_Die *pa
 	if (depth >= SCOPES_DEPTH_MAX || dwarf_child(parent, &die))
 		return 0;
 	do {
-		const size_t functions_nr = unit->functions.nr;
 		const int tag = dwarf_tag(&die);
 
 		if (is_late(lines))
 			return -ETIME;
 		if (tag == DW_TAG_subprogram)
 			error = unit_take_function(unit, &die);
-		if (!error && (holds_functions(tag) || unit->functions.nr > functions_nr))
+		else if (holds_functions(unit, tag))
 			error = unit_walk(lines, unit, &die, depth + 1);
 	} while (!error && dwarf_siblingof(&die, &die) == 0);
+	return error;
+}
+
+/*
+ * Functions inside functions (GNU C, methods of local classes) are functions of their own here.
+ * Their code is not in the outer one's ranges, so they are looked for only when an address is in
+ * none.
+ */
+static int unit_search_functions(struct dwarf_lines *lines, struct unit *unit)
+{
+	int error = 0;
+
+	unit->is_searched = true;
+	for (size_t i = 0; i < unit->functions.nr && !error; i++) {
+		Dwarf_Die outer = unit->functions.items[i].die;
+
+		error = unit_walk(lines, unit, &outer, 1);
+	}
+	ranges_sort(&unit->ranges);
 	return error;
 }
 
@@ -467,6 +493,10 @@ static int lines_find_in_unit(struct dwarf_lines *lines, struct unit *unit, uint
 		ranges_sort(&unit->ranges);
 	}
 	function = error ? NULL : unit_find_function(unit, vaddr);
+	if (!error && !function && !unit->is_searched) {
+		error = unit_search_functions(lines, unit);
+		function = error ? NULL : unit_find_function(unit, vaddr);
+	}
 	if (function && !function->is_walked) {
 		function->is_walked = true;
 		error = function_add_scope(function, &function->die, NO_SCOPE);

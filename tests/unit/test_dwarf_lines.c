@@ -36,6 +36,30 @@ static const char source[] =
     "int odd(int x) { return x == 0 ? 0 : even(x - 1); }\n"
     "int main(int argc, char **argv) { (void)argv; return root(argc) + even(argc) > 5; }\n";
 
+/* Functions whose entries are inside other functions', or inside types. */
+static const char nested_source[] =
+    "volatile int sink;\n"
+    "int outer(int x)\n"
+    "{\n"
+    "	__attribute__((noinline)) int inner(int y) { sink += y; return x * y + sink; }\n"
+    "	return inner(x) + inner(2);\n"
+    "}\n"
+    "int main(int argc, char **argv) { (void)argv; return outer(argc); }\n";
+static const char types_source[] =
+    "volatile int sink;\n"
+    "namespace space {\n"
+    "struct shape {\n"
+    "	__attribute__((noinline)) int area(int x) { sink += x; return sink * x; }\n"
+    "};\n"
+    "}\n"
+    "__attribute__((noinline)) int outer(int x)\n"
+    "{\n"
+    "	struct local { __attribute__((noinline)) int method(int y) { return sink += y; } };\n"
+    "	local one;\n"
+    "	return one.method(x);\n"
+    "}\n"
+    "int main(int argc, char **) { space::shape s; return s.area(argc) + outer(argc); }\n";
+
 static char folder[] = "/tmp/pyrec-dwarf-XXXXXX";
 
 static int run(const char *format, ...) printf_like(1, 2);
@@ -51,17 +75,22 @@ static int run(const char *format, ...)
 	return system(command);
 }
 
-static int make_folder(void **state)
+static int make_file(const char *path, const char *text)
 {
-	FILE *file;
+	FILE *file = fopen(path, "w");
 
-	(void)state;
-	if (!mkdtemp(folder) || chdir(folder))
-		return -1;
-	file = fopen("source.c", "w");
-	if (!file || fputs(source, file) < 0)
+	if (!file || fputs(text, file) < 0)
 		return -1;
 	return fclose(file);
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder) || chdir(folder) || make_file("source.c", source) ||
+	    make_file("nested.c", nested_source))
+		return -1;
+	return make_file("types.cpp", types_source);
 }
 
 static int remove_folder(void **state)
@@ -230,9 +259,42 @@ static void test_own_program(void **state)
 	compare_file("addr2line", "own", 101);
 }
 
+/* At how many addresses of @path a function runs whose name has @name in it. */
+static unsigned int count_function(const char *path, const char *name)
+{
+	struct dwarf_lines *lines = lines_open(path);
+	const struct elf_section text = text_of(path);
+	const struct source_frame *frames;
+	unsigned int nr = 0;
+
+	for (uint64_t at = 0; at < text.nr; at++) {
+		const int found = dwarf_lines_find(lines, text.vaddr + at, false, &frames);
+
+		nr += found > 0 && frames[0].function && strstr(frames[0].function, name);
+	}
+	dwarf_lines_close(lines);
+	return nr;
+}
+
+static void test_functions_inside(void **state)
+{
+	(void)state;
+	assert_int_equal(run("gcc -O1 -g -w nested.c -o nested"), 0);
+	assert_in_range(count_function("nested", "inner"), 10, 200);
+	assert_in_range(count_function("nested", "outer"), 10, 200);
+	compare_file("addr2line", "nested", 1);
+	assert_int_equal(run("g++ -O1 -g types.cpp -o types"), 0);
+	assert_in_range(count_function("types", "method"), 10, 200);
+	assert_in_range(count_function("types", "area"), 10, 200);
+	assert_int_equal(run("clang++ -O1 -g types.cpp -o types"), 0);
+	assert_in_range(count_function("types", "method"), 10, 200);
+	assert_in_range(count_function("types", "area"), 10, 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_functions_inside),
 	    cmocka_unit_test(test_versions),
 	    cmocka_unit_test(test_other_writers),
 	    cmocka_unit_test(test_own_program),
