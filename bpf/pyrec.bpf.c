@@ -381,7 +381,7 @@ int on_tick(struct bpf_perf_event_data *ctx)
 
 #else
 
-enum { LEGACY_EMITS_PER_SAMPLE = 8 };
+enum { LEGACY_EMITS_PER_PROG = 8 };
 
 int on_walk(struct bpf_perf_event_data *ctx);
 int on_finish(struct bpf_perf_event_data *ctx);
@@ -446,9 +446,12 @@ int on_finish(struct bpf_perf_event_data *ctx)
 
 	if (!s)
 		return 0;
-	for (int i = 0; i < LEGACY_EMITS_PER_SAMPLE; i++)
+	for (int i = 0; i < LEGACY_EMITS_PER_PROG; i++)
 		if (code_emit_step(s))
 			break;
+	s->tail_calls_nr++;
+	if (s->walk.next_miss < s->walk.misses_nr && s->tail_calls_nr < PYREC_TAIL_CALLS_MAX)
+		bpf_tail_call(ctx, &programs, 1);
 	sample_submit(s, ctx);
 	return 0;
 }
