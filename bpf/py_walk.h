@@ -500,6 +500,26 @@ walk_inline __u64 walk_instrs(struct walk *walk, const struct pyrec_layout *layo
 	return walk->copy_start;
 }
 
+/*
+ * Is the frame just read, at @frame, said to have called the leaf though it cannot have? A frame
+ * is linked before it says which one called it, where the compiler has put the stores so (Debian's
+ * 3.11): for that moment it says what the one before it at its place did. That may be a generator
+ * that has ended or waits; one that calls runs (FRAME_EXECUTING is 0).
+ */
+walk_inline int walk_is_mislinked(struct walk *walk, const struct pyrec_layout *layout,
+				  struct pyrec_frame *frames, __u64 frame)
+{
+	enum { OWNED_BY_GENERATOR = 1 };
+	const __s32 leaf_instr = walk_frame_at(frames, 0)->instr;
+	__u64 before = 0;
+
+	if (!layout->generator_state || walk->nr != 1 || (leaf_instr != -1 && leaf_instr != 0) ||
+	    walk_byte(walk, layout->frame_kind) != OWNED_BY_GENERATOR)
+		return 0;
+	return thread_read(&walk->place, &before, frame - 8) ||
+	       (before >> ((8 - layout->generator_state) & 7) * 8 & 0xff) != 0;
+}
+
 /** Visit one frame. Return: 1 when the walk is over, else 0. */
 walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 			   const struct pyrec_process *process, struct pyrec_frame *frames)
@@ -535,7 +555,8 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 	previous = walk_word(walk, layout->frame_previous);
 	owner = walk_byte(walk, layout->frame_owner);
 	is_entry = owner == layout->entry_value;
-	if (owner > layout->entry_value && owner != layout->skipped_owner) {
+	if ((owner > layout->entry_value && owner != layout->skipped_owner) ||
+	    walk_is_mislinked(walk, layout, frames, frame)) {
 		walk_break(walk, layout, PYREC_WALK_TORN);
 		return walk_is_over(walk);
 	}

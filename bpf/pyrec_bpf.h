@@ -56,6 +56,7 @@ struct pyrec_layout {
 	__u16 frame_previous;
 	__u16 frame_instr;
 	__u16 frame_owner; /* byte: is_entry (3.11) or owner (3.12 and newer) */
+	__u16 frame_kind;  /* byte: owner (3.11 too); only with generator_state */
 	__u16 code_instrs; /* co_code_adaptive */
 	__u16 code_first_line;
 	__u16 code_version; /* co_version; 0: the version has none */
@@ -102,6 +103,8 @@ struct pyrec_layout {
 				cframe */
 	__u8 skipped_owner;  /* frame_owner byte of frames that are neither (3.14); 0: none */
 	__u8 unicode_kind;   /* PyUnicodeObject.state: first bit of kind, less 2 */
+	/* Bytes from PyGenObject.gi_frame_state to its frame, at most 8; 0: not looked at. */
+	__u8 generator_state;
 };
 
 enum pyrec_tls_kind {

@@ -125,6 +125,80 @@ static void thread_walk(struct thread *thread)
 			break;
 }
 
+/*
+ * 3.11, 3.12: a leaf at unit @unit, the generator that is said to have called it, in @frame_state,
+ * and the bottom. Return: enum pyrec_walk_status.
+ */
+static uint32_t walk_over_generator(uint32_t version_hex, int unit, int8_t frame_state)
+{
+	enum { LEAF, GENERATOR, BOTTOM, OWNED_BY_GENERATOR = 1 };
+	struct thread thread = {0};
+	struct code code;
+	uint64_t cframes[2][3] = {{0}};
+	const struct pyrec_layout *layout = &thread.layout.walk;
+	const __u64 attached = address_of(thread.tstate);
+	const struct thread_place place = {.fs = address_of(&attached)};
+	const struct pyrec_process process = {.tls_kind = PYREC_TLS_STATIC,
+					      .flags = PYREC_PROCESS_NO_GIL,
+					      .runtime_bytes = UINT64_MAX};
+	const __u64 regs[PYREC_REGS_MAX] = {0};
+	const uint64_t instrs = address_of(code.bytes);
+	__u32 flags = 0;
+	uint32_t nr;
+
+	code_init(&code);
+	assert_int_equal(python_layout_find(version_hex, NULL, 0, &thread.layout), 0);
+	thread.walked = calloc(PYREC_FRAMES_MAX, sizeof(*thread.walked));
+	assert_non_null(thread.walked);
+	for (int i = LEAF; i <= BOTTOM; i++) {
+		uint8_t *frame = thread.frames[i];
+
+		put(frame, layout->frame_code, instrs, 8);
+		put(frame, layout->frame_instr,
+		    instrs + layout->code_instrs + (uint64_t)(int64_t)(2 * (i == LEAF ? unit : 5)),
+		    8);
+		put(frame, layout->frame_previous,
+		    i == BOTTOM ? 0 : address_of(thread.frames[i + 1]), 8);
+	}
+	put(thread.frames[GENERATOR], layout->frame_kind, OWNED_BY_GENERATOR, 1);
+	put(thread.frames[BOTTOM], layout->frame_owner, layout->entry_value, 1);
+	put(thread.frames[GENERATOR] - layout->generator_state, 0, (uint8_t)frame_state, 1);
+	memcpy((uint8_t *)cframes[0] + layout->cframe_frame, &(uint64_t){address_of(thread.frames)},
+	       8);
+	memcpy((uint8_t *)cframes[0] + layout->cframe_previous, &(uint64_t){address_of(cframes[1])},
+	       8);
+	put(thread.tstate, layout->tstate_frame, address_of(cframes[0]), 8);
+	walk_begin(&thread.walk, layout, &process, &place, regs, 0, &flags);
+	for (int i = 0; i < FRAMES_MAX; i++)
+		if (walk_step(&thread.walk, layout, &process, thread.walked))
+			break;
+	nr = thread.walk.nr;
+	assert_int_equal(nr,
+			 thread.walk.status == PYREC_WALK_TORN ? 1 : layout->entry_is_frame + 3);
+	free(thread.walked);
+	return thread.walk.status;
+}
+
+/* A new frame that still has the link of another one that was at its place. */
+static void test_ended_generator_calls_nothing(void **state)
+{
+	static const uint32_t versions[] = {0x030b02f0, 0x030c01f0};
+	enum { SUSPENDED = -1, EXECUTING = 0, COMPLETED = 1, CLEARED = 4 };
+
+	(void)state;
+	for (size_t i = 0; i < array_size(versions); i++) {
+		for (int unit = -1; unit <= 3; unit++) {
+			const uint32_t other = unit <= 0 ? PYREC_WALK_TORN : PYREC_WALK_COMPLETE;
+
+			assert_int_equal(walk_over_generator(versions[i], unit, EXECUTING),
+					 PYREC_WALK_COMPLETE);
+			assert_int_equal(walk_over_generator(versions[i], unit, SUSPENDED), other);
+			assert_int_equal(walk_over_generator(versions[i], unit, COMPLETED), other);
+			assert_int_equal(walk_over_generator(versions[i], unit, CLEARED), other);
+		}
+	}
+}
+
 static void test_copies(void **state)
 {
 	struct thread thread;
@@ -203,6 +277,7 @@ static void test_musl(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_ended_generator_calls_nothing),
 	    cmocka_unit_test(test_copies),
 	    cmocka_unit_test(test_missing_copies),
 	    cmocka_unit_test(test_musl),
