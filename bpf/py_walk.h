@@ -557,7 +557,7 @@ walk_inline long walk_step(struct walk *walk, const struct pyrec_layout *layout,
 	is_entry = owner == layout->entry_value;
 	if ((owner > layout->entry_value && owner != layout->skipped_owner) ||
 	    walk_is_mislinked(walk, layout, frames, frame)) {
-		walk_break(walk, layout, PYREC_WALK_TORN);
+		walk_break(walk, layout, walk->place.unread ? PYREC_WALK_FAULTED : PYREC_WALK_TORN);
 		return walk_is_over(walk);
 	}
 	if (owner <= layout->entry_value && (!is_entry || layout->entry_is_frame)) {

@@ -103,7 +103,10 @@ struct pyrec_layout {
 				cframe */
 	__u8 skipped_owner;  /* frame_owner byte of frames that are neither (3.14); 0: none */
 	__u8 unicode_kind;   /* PyUnicodeObject.state: first bit of kind, less 2 */
-	/* Bytes from PyGenObject.gi_frame_state to its frame, at most 8; 0: not looked at. */
+	/*
+	 * Bytes from PyGenObject.gi_frame_state to gi_iframe (Include/cpython/genobject.h), at most
+	 * 8; 0: not looked at.
+	 */
 	__u8 generator_state;
 };
 

@@ -34,7 +34,7 @@ static const struct {
     LAYOUT_FIELD(bytes_size),	  LAYOUT_FIELD(bytes_data),	LAYOUT_FIELD(tstate_interp),
     LAYOUT_FIELD(tstate_thread),  LAYOUT_FIELD(frame_locals),	LAYOUT_FIELD(code_locals_nr),
     LAYOUT_FIELD(tstate_next),	  LAYOUT_FIELD(tstate_cframe),	LAYOUT_FIELD(interp_next),
-    LAYOUT_FIELD(interp_threads),
+    LAYOUT_FIELD(interp_threads), LAYOUT_FIELD(frame_kind),
 };
 
 static int print_ours(int fd, const char *path)
@@ -71,6 +71,7 @@ static int print_ours(int fd, const char *path)
 	printf("our methods.code_flags %u\n", runtime.layout.methods.code_flags);
 	printf("our has_cframe %u\n", runtime.layout.walk.has_cframe);
 	printf("our entry_value %u\n", runtime.layout.walk.entry_value);
+	printf("our generator_state %u\n", runtime.layout.walk.generator_state);
 	for (size_t i = 0; i < array_size(layout_fields); i++) {
 		uint16_t value;
 

@@ -108,8 +108,15 @@ QUERIES = {
         **THREADS,
         **IN_GILSTATE,
         "frame_owner": "_PyInterpreterFrame.is_entry",
+        "frame_kind": "_PyInterpreterFrame.owner",
     },
-    "3.12": {**ALL, **CFRAME, **THREADS, **WITH_OWNER},
+    "3.12": {
+        **ALL,
+        **CFRAME,
+        **THREADS,
+        **WITH_OWNER,
+        "frame_kind": "_PyInterpreterFrame.owner",
+    },
     "3.13": {
         **ALL,
         **WITH_OWNER,
@@ -124,6 +131,7 @@ WITHOUT_FRAMES = {
     "cframe_frame",
     "cframe_previous",
     "frame_owner",
+    "frame_kind",
     "code_instrs",
     "code_version",
     "code_qualname",
@@ -229,6 +237,19 @@ def test_offsets(minor, oracle):
         assert dwarf[query] == number, query
 
 
+@pytest.mark.parametrize("minor", ["3.11", "3.12"])
+def test_generators(minor, oracle):
+    """What walk_is_mislinked() takes for granted."""
+    path, _ = runtime_file(find_python(minor))
+    names = ["enum.FRAME_OWNED_BY_GENERATOR", "enum.FRAME_EXECUTING"]
+    names += ["PyGenObject.gi_iframe", "PyGenObject.gi_frame_state"]
+    ours, dwarf = ask(oracle, path, *names)
+    if not dwarf:
+        skip(f"prerequisite debug information: none in {path}")
+    owned, executing, frame, state = (dwarf[name] for name in names)
+    assert (owned, executing, frame - state) == (1, 0, ours["generator_state"])
+
+
 def test_every_field_is_asked():
     """A field that the layout gains must be compared too."""
     for minor, queries in QUERIES.items():
@@ -238,7 +259,7 @@ def test_every_field_is_asked():
             "3.10": WITHOUT_FRAMES - {"tstate_cframe"},
             "3.11": {"code_version"},
             "3.12": set(),
-            "3.13": {"cframe_frame", "cframe_previous", "tstate_cframe"},
+            "3.13": {"cframe_frame", "cframe_previous", "tstate_cframe", "frame_kind"},
         }
         # Where the walk begins to read a code object is its own choice; 3.15 has a base frame,
         # free-threaded builds from 3.14 on copies of bytecode.

@@ -345,8 +345,7 @@ static void test_stale_by_one_byte(void **state)
 	one_byte_is_stale(VERSION_3_11, true);
 }
 
-/* What BPF could not read was not in memory then; now it is: one of the texts or two, which are in
- * one page or in two. */
+/* What BPF could not read was not in memory then; now it is. Each text in turn. */
 static void absent_then_present(uint32_t version_hex)
 {
 	const struct pyrec_layout layout = layout_of(version_hex);
