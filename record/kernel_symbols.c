@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 #include "record/kernel_symbols.h"
 
-#include <ctype.h>
 #include <elf.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "common/bytes.h"
+#include "common/kallsyms.h"
 #include "common/proc_text.h"
 #include "common/vec.h"
 #include "format/bundle.h"
@@ -16,103 +15,26 @@
 
 VEC_DEFINE(kernel_symbol_vec, struct bundle_kernel_symbol)
 
-/* "ffffffff81000000 T _text\t[module]"; names point into the line, which is cut up. */
-static int kallsyms_parse(char *line, char *type, struct bundle_kernel_symbol *ret)
-{
-	char *at;
-	unsigned long long address = strtoull(line, &at, 16);
-	char *module;
-
-	if (at == line || *at != ' ' || !at[1] || at[2] != ' ' || address == 0)
-		return -ENOENT;
-	*type = at[1];
-	ret->address = address;
-	ret->name = at + 3;
-	ret->module = "";
-	module = strchr(at + 3, '\t');
-	if (module) {
-		*module++ = '\0';
-		if (*module == '[')
-			module++;
-		module[strcspn(module, "]")] = '\0';
-		ret->module = module;
-	}
-	return 0;
-}
-
-/* Functions only, sorted. @text is cut up and must outlive @ret. */
-static int kallsyms_collect(char *text, struct kernel_symbol_vec *ret)
-{
-	char *line;
-
-	while ((line = strsep(&text, "\n")) != NULL) {
-		struct bundle_kernel_symbol symbol;
-		char type;
-
-		if (kallsyms_parse(line, &type, &symbol) || !strchr("tTwW", type))
-			continue;
-		if (kernel_symbol_vec_append(ret, symbol))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-/* At one address the global name comes first, as in the file: the sort must be stable. */
-static int symbol_compare(const void *a, const void *b)
-{
-	const struct bundle_kernel_symbol *left = a;
-	const struct bundle_kernel_symbol *right = b;
-
-	if (left->address != right->address)
-		return left->address < right->address ? -1 : 1;
-	return left->name < right->name ? -1 : left->name > right->name;
-}
-
-/* Index of the last symbol at or below @address, or -1. */
-static int64_t symbol_find(const struct kernel_symbol_vec *symbols, uint64_t address)
-{
-	size_t low = 0;
-	size_t high = symbols->nr;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols->items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	/* The first of several names of one address. */
-	while (low > 1 && symbols->items[low - 2].address == symbols->items[low - 1].address)
-		low--;
-	return (int64_t)low - 1;
-}
-
-static uint64_t symbol_end(const struct kernel_symbol_vec *symbols, size_t index)
-{
-	uint64_t start = symbols->items[index].address;
-
-	while (index < symbols->nr && symbols->items[index].address == start)
-		index++;
-	return index < symbols->nr ? symbols->items[index].address : start + 4096;
-}
-
-static int hits_resolve(const struct kernel_symbol_vec *all, const struct address_set *hits,
+static int hits_resolve(const struct kallsyms *all, const struct address_set *hits,
 			struct kernel_symbol_vec *ret, struct u64_vec *ends)
 {
 	auto_free uint64_t *addresses = NULL;
-	int64_t latest = -1;
+	const struct kallsym *latest = NULL;
 	int error = address_set_sorted(hits, &addresses);
 
 	for (size_t i = 0; !error && i < hits->nr; i++) {
-		int64_t index = symbol_find(all, addresses[i]);
+		uint64_t end;
+		const struct kallsym *found = kallsyms_find(all, addresses[i], &end);
 
-		if (index < 0 || index == latest)
+		if (!found || found == latest)
 			continue;
-		latest = index;
-		error = kernel_symbol_vec_append(ret, all->items[index]);
+		latest = found;
+		error = kernel_symbol_vec_append(
+		    ret, (struct bundle_kernel_symbol){.address = found->address,
+						       .name = found->name,
+						       .module = found->module});
 		if (!error)
-			error = u64_vec_append(ends, symbol_end(all, (size_t)index));
+			error = u64_vec_append(ends, end);
 	}
 	return error;
 }
@@ -120,7 +42,7 @@ static int hits_resolve(const struct kernel_symbol_vec *all, const struct addres
 int kernel_symbols_bundle(const struct address_set *hits, struct strbuf *out, uint32_t *nr)
 {
 	auto_free char *text = NULL;
-	struct kernel_symbol_vec all = {0};
+	struct kallsyms all = {0};
 	struct kernel_symbol_vec hit = {0};
 	struct u64_vec ends = {0};
 	size_t text_nr;
@@ -129,16 +51,14 @@ int kernel_symbols_bundle(const struct address_set *hits, struct strbuf *out, ui
 	*nr = 0;
 	if (hits->nr == 0 || proc_file_read("/proc/kallsyms", &text, &text_nr))
 		return 0;
-	error = kallsyms_collect(text, &all);
-	if (!error && all.nr)
-		qsort(all.items, all.nr, sizeof(*all.items), symbol_compare);
+	error = kallsyms_parse(text, &all);
 	if (!error)
 		error = hits_resolve(&all, hits, &hit, &ends);
 	if (!error && hit.nr) {
 		error = bundle_add_kernel_symbols(out, hit.items, ends.items, (uint32_t)hit.nr);
 		*nr = (uint32_t)hit.nr;
 	}
-	kernel_symbol_vec_deinit(&all);
+	kallsyms_deinit(&all);
 	kernel_symbol_vec_deinit(&hit);
 	u64_vec_deinit(&ends);
 	return error;
@@ -151,11 +71,10 @@ int kernel_map_record(struct record *ret)
 	char line[512];
 
 	while (file && fgets(line, sizeof(line), file) && (!start || !end)) {
-		struct bundle_kernel_symbol symbol;
-		char type;
+		struct kallsym symbol;
 
 		line[strcspn(line, "\n")] = '\0';
-		if (kallsyms_parse(line, &type, &symbol))
+		if (kallsyms_parse_line(line, &symbol))
 			continue;
 		if (!start && strcmp(symbol.name, "_text") == 0)
 			start = symbol.address;

@@ -13,26 +13,19 @@
 #include <stdint.h>
 
 #include "common/cleanup.h"
-#include "common/intern.h"
+#include "common/kallsyms.h"
 #include "format/bundle.h"
 #include "format/record.h"
-
-struct local_kernel_symbol {
-	struct bundle_kernel_symbol symbol;
-	uint8_t rank; /* of those at one address the highest is kept */
-};
 
 struct kernel_symbols {
 	const struct bundle *bundle; /* borrowed; NULL: none */
 	const char *os_release;	     /* borrowed; of the recorded machine; NULL: not known */
 	bool use_local_files;
 	bool is_loaded; /* local symbols were looked for */
-	const char *reference_name;
-	uint64_t reference_address;	   /* 0: the recording tells none */
-	struct local_kernel_symbol *items; /* by address */
-	size_t nr;
-	size_t capacity;
-	struct intern texts;
+	char *reference_name;
+	uint64_t reference_address; /* 0: the recording tells none */
+	char *text;		    /* of this machine's kallsyms; @local points into it */
+	struct kallsyms local;
 };
 
 void kernel_symbols_init(struct kernel_symbols *symbols, const struct bundle *bundle,
@@ -47,8 +40,8 @@ must_check int kernel_symbols_take_map(struct kernel_symbols *symbols,
 must_check int kernel_symbols_find(struct kernel_symbols *symbols, uint64_t address,
 				   struct bundle_kernel_symbol *ret);
 
-/** Parse kallsyms text if its reference symbol is where the recording says. For tests.
- *  Return: 0, -ENOENT (another boot), -ENOMEM. */
+/** Parse kallsyms text, malloc'd, which @symbols owns from now on, if its reference symbol is where
+ *  the recording says. For tests. Return: 0, -ENOENT (another boot), -ENOMEM. */
 must_check int kernel_symbols_load(struct kernel_symbols *symbols, char *text);
 
 #endif

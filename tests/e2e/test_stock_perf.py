@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A fresh file is an ordinary recording to stock perf: silent, complete, with our native frames."""
 
+import bisect
+import collections
+import functools
 import itertools
 import os
 import re
@@ -81,13 +84,36 @@ def perf_script(path, folder):
 def native_stack(sample):
     """Place in the page (perf 6.1 prints addresses relative to the file), name, file."""
     frames = [frame for frame in sample.frames if frame.kind != "p"]
-    return [(f.ip % 4096, plain_name(f.name), os.path.basename(f.dso)) for f in frames]
+    return [(f.ip % 4096, plain_name(f), os.path.basename(f.dso)) for f in frames]
 
 
-def plain_name(name):
+@functools.cache
+def kernel_functions():
+    """(addresses in order, {address: all names that the kernel itself lists for it})"""
+    names = {}
+    with open("/proc/kallsyms") as kallsyms:
+        for line in kallsyms:
+            address, kind, name = line.split()[:3]
+            if kind in "TtWw":
+                names.setdefault(int(address, 16), []).append(name)
+    return sorted(names), names
+
+
+def kernel_name(frame):
+    """Functions of the kernel bear several names: pyrec shows a global one with few underscores
+    (common/kallsyms.c), perf 6.1 the last one listed, for it takes the others to be empty."""
+    addresses, names = kernel_functions()
+    index = bisect.bisect_right(addresses, frame.ip) - 1
+    aliases = names[addresses[index]] if index >= 0 else []
+    return aliases[0] if frame.name in aliases else frame.name
+
+
+def plain_name(frame):
     """perf appends the version of a dynamic symbol, and makes up names for PLT stubs, which no symbol
     table names."""
-    return "[unknown]" if name.endswith("@plt") else name.partition("@")[0]
+    if frame.kind == "k":
+        return kernel_name(frame)
+    return "[unknown]" if frame.name.endswith("@plt") else frame.name.partition("@")[0]
 
 
 def by_time(samples):
@@ -111,6 +137,10 @@ def test_perf_shows_the_same_native_frames(version, workdir):
     python = find_python(version)
     target = run_target(python, "fixed_stack.py", 2, build_extension(python, workdir))
     record_command(path, target, "-F", "499")
+    check_native_frames(path, workdir)
+
+
+def check_native_frames(path, workdir):
     theirs = by_time(perf_script(path, workdir))
     ours = by_time(parse_script(pyrec("script", "--show-eval", "--no-inline", "-i", path).stdout))
     assert theirs.keys() == ours.keys()
@@ -120,6 +150,29 @@ def test_perf_shows_the_same_native_frames(version, workdir):
             key, ours, theirs
         )
     assert len(different) <= 0.05 * len(ours)
+
+
+LIST_FOLDER = """import os, sys, time
+for number in range(300): open(f"{sys.argv[1]}/{number:040}", "w").close()
+end = time.monotonic() + 2
+while time.monotonic() < end: os.listdir(sys.argv[1])
+"""
+
+
+def test_perf_shows_the_same_kernel_frames(workdir):
+    """A program that spends nearly all its time there, in functions of several names too."""
+    need_root()
+    path = f"{workdir}/x.data"
+    os.mkdir(f"{workdir}/many")
+    record_command(path, [SYSTEM_PYTHON, "-c", LIST_FOLDER, f"{workdir}/many"], "-F", "999")
+    check_native_frames(path, workdir)
+    counts = collections.Counter(
+        kernel_name(frame)
+        for sample in parse_script(pyrec("script", "-i", path).stdout)
+        for frame in sample.frames
+        if frame.kind == "k"
+    )
+    assert counts["iterate_dir"] > 500
 
 
 def test_unwinders_agree(python, workdir):

@@ -27,14 +27,11 @@ static int load(struct kernel_symbols *symbols, uint64_t text_at)
 				   .file_offset = text_at,
 				   .path = "[kernel.kallsyms]_text"};
 	char *text = strdup(kallsyms);
-	int ret;
 
 	kernel_symbols_init(symbols, NULL, "6.1", true);
 	symbols->is_loaded = true; /* not this machine's */
 	assert_int_equal(kernel_symbols_take_map(symbols, &mmap), 0);
-	ret = kernel_symbols_load(symbols, text);
-	free(text);
-	return ret;
+	return kernel_symbols_load(symbols, text);
 }
 
 static void check(struct kernel_symbols *symbols, uint64_t address, const char *name,
