@@ -17,11 +17,12 @@
 /** Make room for @nr items of @item_bytes. Return: 0 or -ENOMEM (then nothing changed). */
 must_check static inline int vec_grow(void **items, size_t *capacity, size_t nr, size_t item_bytes)
 {
-	size_t wanted = *capacity ? *capacity : 8;
+	size_t wanted;
 	void *grown;
 
 	if (nr <= *capacity)
 		return 0;
+	wanted = *capacity ? *capacity : 8;
 	while (wanted < nr) {
 		if (wanted > SIZE_MAX / 2)
 			return -ENOMEM;

@@ -91,8 +91,9 @@ struct py_frame py_stack_frame(const struct py_stack *stack, uint32_t index)
 
 void py_stack_frames(const struct py_stack *stack, struct py_frame *ret)
 {
-	for (uint32_t i = 0; i < stack->frames_nr; i++)
-		ret[i] = py_stack_frame(stack, i);
+	_Static_assert(sizeof(*ret) == PY_FRAME_BYTES, "in memory as in the file");
+	if (stack->frames_nr)
+		memcpy(ret, stack->frames, (size_t)stack->frames_nr * PY_FRAME_BYTES);
 }
 
 const char *py_stack_status_name(unsigned int status)

@@ -3,9 +3,10 @@
 
 struct merge {
 	const struct merge_input *input;
-	struct merged_frames *out;
+	struct merged_runs *out;
 	struct merge_counts *counts;
 	uint32_t native_next; /* first native frame not yet handed out */
+	uint32_t eval_next;   /* of evals[], the first one that may not be handed out yet */
 	uint32_t python_next; /* first Python frame or marker not yet handed out */
 	uint32_t misses_nr;
 };
@@ -18,32 +19,46 @@ static bool frame_is_marker(const struct py_frame *frame)
 	return frame->code_id == PY_FRAME_ENTRY;
 }
 
-/* Room was made for all frames of both stacks in merge_stacks(). */
-static void merge_put(struct merge *merge, bool is_python, uint32_t index)
+/* Room was made for a run of each frame in merge_stacks(). */
+static inline void merge_put(struct merge *merge, bool is_python, uint32_t first, uint32_t end)
 {
-	merge->out->items[merge->out->nr++] = (struct merged_frame){.is_python = is_python,
-								    .index = index};
+	struct merged_runs *out = merge->out;
+	struct merged_run *last = out->nr ? &out->items[out->nr - 1] : NULL;
+
+	if (first >= end)
+		return;
+	if (last && last->is_python == is_python && last->first + last->nr == first)
+		last->nr += end - first;
+	else
+		out->items[out->nr++] = (struct merged_run){
+		    .first = first, .nr = end - first, .is_python = is_python};
 }
 
-static void merge_put_native(struct merge *merge, uint32_t end)
+static inline void merge_put_native(struct merge *merge, uint32_t end)
 {
-	while (merge->native_next < end)
-		merge_put(merge, false, merge->native_next++);
+	merge_put(merge, false, merge->native_next, end);
+	if (merge->native_next < end)
+		merge->native_next = end;
 }
 
 static void merge_put_python(struct merge *merge, uint32_t end)
 {
-	for (; merge->python_next < end; merge->python_next++)
+	uint32_t first = merge->python_next;
+
+	for (; merge->python_next < end; merge->python_next++) {
 		if (!frame_is_marker(&merge->input->python[merge->python_next]))
-			merge_put(merge, true, merge->python_next);
+			continue;
+		merge_put(merge, true, first, merge->python_next);
+		first = merge->python_next + 1;
+	}
+	merge_put(merge, true, first, end);
 }
 
-/* The Python frames up to @python_end stand for native frame native_next. */
-static void merge_replace_eval(struct merge *merge, uint32_t python_end)
+/* The Python frames handed out last stand for native frame native_next. */
+static void merge_pass_eval(struct merge *merge)
 {
-	merge_put_python(merge, python_end);
 	if (merge->input->keep_eval)
-		merge_put(merge, false, merge->native_next);
+		merge_put(merge, false, merge->native_next, merge->native_next + 1);
 	merge->native_next++;
 }
 
@@ -65,16 +80,19 @@ static uint32_t merge_count_runs(const struct merge *merge, uint32_t python_end)
 	return runs_nr;
 }
 
-static uint32_t merge_count_evals(const struct merge *merge, uint32_t native_end)
+/* Of those not yet handed out. */
+static uint32_t merge_count_evals(struct merge *merge, uint32_t native_end)
 {
 	const struct merge_input *input = merge->input;
-	uint32_t evals_nr = 0;
+	uint32_t end;
 
-	if (!input->is_eval)
-		return 0;
-	for (uint32_t i = merge->native_next; i < native_end; i++)
-		evals_nr += input->is_eval(input->context, i);
-	return evals_nr;
+	while (merge->eval_next < input->evals_nr &&
+	       input->evals[merge->eval_next] < merge->native_next)
+		merge->eval_next++;
+	end = merge->eval_next;
+	while (end < input->evals_nr && input->evals[end] < native_end)
+		end++;
+	return end - merge->eval_next;
 }
 
 /*
@@ -120,19 +138,26 @@ static void merge_segment(struct merge *merge, uint32_t native_end, uint32_t pyt
 		return;
 	}
 	merge->counts->by_count_nr += runs_nr;
-	while (merge->native_next < native_end) {
-		bool is_eval = merge->input->is_eval(merge->input->context, merge->native_next);
+	merge->eval_next += skip_nr;
+	for (; runs_nr; runs_nr--) {
+		const uint32_t run = merge->python_next;
+		const uint32_t run_end = merge_run_end(merge, run, python_end);
 
-		if (is_eval && skip_nr)
-			skip_nr--;
-		else if (is_eval && merge->python_next < python_end) {
-			merge_replace_eval(merge,
-					   merge_run_end(merge, merge->python_next, python_end));
-			continue;
-		}
-		merge_put_native(merge, merge->native_next + 1);
+		merge_put_native(merge, merge->input->evals[merge->eval_next++]);
+		merge_put(merge, true, run,
+			  run_end - frame_is_marker(&merge->input->python[run_end - 1]));
+		merge->python_next = run_end;
+		merge_pass_eval(merge);
 	}
-	merge_put_python(merge, python_end);
+	merge_put_native(merge, native_end);
+}
+
+static bool is_eval(const struct merge_input *input, uint32_t native_index)
+{
+	for (uint32_t i = input->evals_nr; i-- > 0 && input->evals[i] >= native_index;)
+		if (input->evals[i] == native_index)
+			return true;
+	return false;
 }
 
 /*
@@ -151,15 +176,15 @@ static uint32_t merge_find_native(struct merge *merge, uint64_t address)
 		if (address >= frame->sp && address < frame->cfa)
 			return i;
 		/* The last frame's end is not known; its symbol may still say what it is. */
-		if (frame->cfa == 0 && frame->sp && address >= frame->sp && input->is_eval &&
-		    input->is_eval(input->context, i))
+		if (frame->cfa == 0 && frame->sp && address >= frame->sp && is_eval(input, i))
 			return i;
 	}
 	merge->misses_nr++;
 	return input->native_nr;
 }
 
-static void merge_marker(struct merge *merge, uint32_t marker)
+/* @run: the first Python frame of the run that ends at @marker. */
+static void merge_marker(struct merge *merge, uint32_t run, uint32_t marker)
 {
 	const struct merge_input *input = merge->input;
 	int32_t anchor = input->python[marker].value;
@@ -171,32 +196,33 @@ static void merge_marker(struct merge *merge, uint32_t marker)
 	if (native == input->native_nr)
 		return;
 	/* Runs before this one that matched nothing. */
-	if (merge_count_runs(merge, marker + 1) > 1) {
-		uint32_t run = marker;
-
-		while (run > merge->python_next && !frame_is_marker(&input->python[run - 1]))
-			run--;
+	if (merge->python_next < run)
 		merge_segment(merge, native, run);
-	}
 	merge_put_native(merge, native);
-	merge_replace_eval(merge, marker + 1);
+	merge_put(merge, true, run, marker);
+	merge->python_next = marker + 1;
+	merge_pass_eval(merge);
 	merge->counts->by_address_nr++;
 }
 
-int merge_stacks(const struct merge_input *input, struct merged_frames *ret,
+int merge_stacks(const struct merge_input *input, struct merged_runs *ret,
 		 struct merge_counts *counts)
 {
 	struct merge merge = {.input = input, .out = ret, .counts = counts};
+	uint32_t run = 0;
 	int error;
 
 	*counts = (struct merge_counts){0};
 	ret->nr = 0;
-	error = merged_frames_reserve(ret, (size_t)input->native_nr + input->python_nr);
+	error = merged_runs_reserve(ret, (size_t)input->native_nr + input->python_nr);
 	if (error)
 		return error;
-	for (uint32_t i = 0; i < input->python_nr; i++)
-		if (frame_is_marker(&input->python[i]))
-			merge_marker(&merge, i);
+	for (uint32_t i = 0; i < input->python_nr; i++) {
+		if (!frame_is_marker(&input->python[i]))
+			continue;
+		merge_marker(&merge, run, i);
+		run = i + 1;
+	}
 	merge_segment(&merge, input->native_nr, input->python_nr);
 	return 0;
 }

@@ -21,12 +21,14 @@
 #include "format/payload.h"
 #include "report/unwind.h"
 
-struct merged_frame {
+/* Frames that follow one another in both stacks; never empty. */
+struct merged_run {
+	uint32_t first; /* index in the native or the Python frames */
+	uint32_t nr;
 	bool is_python;
-	uint32_t index; /* in the native or the Python frames */
 };
 
-VEC_DEFINE(merged_frames, struct merged_frame)
+VEC_DEFINE(merged_runs, struct merged_run)
 
 struct merge_input {
 	const struct native_frame *native; /* leaf first */
@@ -36,9 +38,9 @@ struct merge_input {
 	uint32_t python_nr;
 	uint64_t user_sp;
 	bool keep_eval; /* keep evaluation loops, rootward of their Python frames */
-	/* Whether a native frame is an evaluation loop, as far as symbols tell; may be NULL. */
-	bool (*is_eval)(void *context, uint32_t native_index);
-	void *context;
+	/* Which native frames are evaluation loops, as far as symbols tell; rising. */
+	const uint32_t *evals;
+	uint32_t evals_nr;
 };
 
 struct merge_counts {
@@ -48,7 +50,7 @@ struct merge_counts {
 };
 
 /** Fill @ret (emptied first), leaf first. Return: 0 or -ENOMEM. */
-must_check int merge_stacks(const struct merge_input *input, struct merged_frames *ret,
+must_check int merge_stacks(const struct merge_input *input, struct merged_runs *ret,
 			    struct merge_counts *counts);
 
 #endif

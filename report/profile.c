@@ -36,7 +36,8 @@ double profile_weight_percent(const struct profile_weight *weight, const struct 
 	return 0;
 }
 
-static int profile_child(struct profile *profile, uint32_t parent, uint32_t frame, uint32_t *ret)
+static int profile_find_child(struct profile *profile, uint32_t parent, uint32_t frame,
+			      uint32_t *ret)
 {
 	uint32_t hash = (uint32_t)hash_mix64(((uint64_t)parent << 32) | frame);
 	int error;
@@ -58,47 +59,65 @@ static int profile_child(struct profile *profile, uint32_t parent, uint32_t fram
 		error = id_index_insert(&profile->index, hash, (uint32_t)profile->nr);
 	if (error)
 		return error;
-	profile->nodes[profile->nr] = (struct profile_node){.parent = parent, .frame = frame};
+	profile->nodes[profile->nr] = (struct profile_node){
+	    .parent = parent, .frame = frame, .recent = ID_NONE};
 	*ret = (uint32_t)profile->nr++;
 	return 0;
 }
 
-/*
- * How far the stack at hand goes along with the last one. Samples that follow one another mostly
- * share all but their leaf side.
- */
-static size_t profile_common(const struct profile *profile, uint32_t group, const uint32_t *frames,
-			     size_t nr)
+static int profile_child(struct profile *profile, uint32_t parent, uint32_t frame, uint32_t *ret)
 {
-	const struct profile_steps *last = &profile->last;
-	size_t at = 1;
+	uint32_t recent = profile->nodes[parent].recent;
+	int error = 0;
 
-	if (!last->nr || last->items[0].frame != group)
-		return 0;
-	while (at <= nr && at < last->nr && last->items[at].frame == frames[at - 1])
-		at++;
-	return at;
+	if (recent == ID_NONE || profile->nodes[recent].frame != frame)
+		error = profile_find_child(profile, parent, frame, &recent);
+	if (error)
+		return error;
+	profile->nodes[parent].recent = recent;
+	*ret = recent;
+	return 0;
 }
 
-int profile_add(struct profile *profile, uint32_t group, const uint32_t *frames, size_t nr,
-		struct profile_weight weight)
+static int profile_put(struct profile *profile, uint32_t frame, uint32_t node)
 {
-	struct profile_steps *last = &profile->last;
-	size_t at = profile_common(profile, group, frames, nr);
-	uint32_t node = at ? last->items[at - 1].node : ID_NONE;
-	int ret = profile_steps_reserve(last, nr + 1);
+	int error = profile_steps_reserve(&profile->last, profile->at + 1);
 
-	last->nr = at;
-	for (; at <= nr && ret == 0; at++) {
-		uint32_t frame = at ? frames[at - 1] : group;
+	if (error)
+		return error;
+	profile->last.items[profile->at++] = (struct profile_step){frame, node};
+	profile->last.nr = profile->at;
+	return 0;
+}
 
-		ret = profile_child(profile, node, frame, &node);
-		if (ret == 0)
-			last->items[last->nr++] = (struct profile_step){frame, node};
+int profile_begin(struct profile *profile, uint32_t group)
+{
+	uint32_t node;
+	int error;
+
+	profile->at = 0;
+	if (profile->last.nr && profile->last.items[0].frame == group) {
+		profile->at = 1;
+		return 0;
 	}
-	if (ret == 0)
-		profile_weight_add(&profile->nodes[node].self, weight);
-	return ret;
+	error = profile_find_child(profile, ID_NONE, group, &node);
+	return error ? error : profile_put(profile, group, node);
+}
+
+int profile_leave_last(struct profile *profile, uint32_t frame)
+{
+	uint32_t node = profile->last.items[profile->at - 1].node;
+	int error;
+
+	profile->last.nr = profile->at;
+	error = profile_child(profile, node, frame, &node);
+	return error ? error : profile_put(profile, frame, node);
+}
+
+void profile_end(struct profile *profile, struct profile_weight weight)
+{
+	profile->last.nr = profile->at;
+	profile_weight_add(&profile->nodes[profile->last.items[profile->at - 1].node].self, weight);
 }
 
 struct profile_weight *profile_totals(const struct profile *profile)

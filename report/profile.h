@@ -21,6 +21,7 @@ struct profile_weight {
 struct profile_node {
 	uint32_t parent; /* ID_NONE: a group's root */
 	uint32_t frame;	 /* frame id; of a root: group id */
+	uint32_t recent; /* the child that was asked for last; ID_NONE: none yet */
 	struct profile_weight self;
 };
 
@@ -37,14 +38,28 @@ struct profile {
 	size_t nr;
 	size_t capacity;
 	struct id_index index;
-	struct profile_steps last; /* the stack added last, from its group on */
+	/*
+	 * The stack added last, from its group on. Samples that follow one another mostly share all
+	 * but their leaf side.
+	 */
+	struct profile_steps last;
+	size_t at; /* so much of it is shared by the stack that is being added */
 };
 
 void profile_deinit(struct profile *profile);
 
-/** Add one stack. @frames: root first. Return: 0 or -ENOMEM. */
-must_check int profile_add(struct profile *profile, uint32_t group, const uint32_t *frames,
-			   size_t nr, struct profile_weight weight);
+/** Add one stack: its group, its frames from the root on, its weight. Return: 0 or -ENOMEM. */
+must_check int profile_begin(struct profile *profile, uint32_t group);
+must_check int profile_leave_last(struct profile *profile, uint32_t frame);
+must_check static inline int profile_step(struct profile *profile, uint32_t frame)
+{
+	if (profile->at < profile->last.nr && profile->last.items[profile->at].frame == frame) {
+		profile->at++;
+		return 0;
+	}
+	return profile_leave_last(profile, frame);
+}
+void profile_end(struct profile *profile, struct profile_weight weight);
 
 void profile_weight_add(struct profile_weight *to, struct profile_weight weight);
 /** Share of @all in percent, by period, or by samples where the event has no periods. */

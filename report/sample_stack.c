@@ -53,8 +53,8 @@ void stack_builder_deinit(struct stack_builder *builder)
 	unwinder_destroy(builder->unwinder);
 	py_frames_deinit(&builder->python);
 	native_frames_deinit(&builder->chain);
-	native_places_deinit(&builder->natives);
-	merged_frames_deinit(&builder->merged);
+	u32_vec_deinit(&builder->evals);
+	merged_runs_deinit(&builder->merged);
 	stack_frames_deinit(&builder->frames);
 	*builder = (struct stack_builder){0};
 }
@@ -236,65 +236,58 @@ static int builder_unwind(struct stack_builder *builder, const struct stack_inpu
 			    ret);
 }
 
-static int builder_locate_frame(struct stack_builder *builder, const struct native_frame *frame,
-				uint64_t generation, struct native_place *ret)
+/* Have @frame's place, and its site's. */
+static int builder_ask_place(struct stack_builder *builder, uint64_t generation,
+			     struct native_frame *frame)
 {
 	struct code_site *site = frame->site;
 	const struct location *location;
-	int error;
+	uint32_t location_id;
+	int error = location_find_native(builder->locations, frame, &location_id);
 
-	if (site && !code_site_is(site, native_frame_lookup_pc(frame), generation))
-		site = NULL;
-	if (site && site->location_plus_1) {
-		ret->location = site->location_plus_1 - 1;
-		ret->role = site->role;
-		ret->inlined_nr = site->inlined_nr;
-		return 0;
-	}
-	error = location_find_native(builder->locations, frame, &ret->location);
 	if (error)
 		return error;
-	location = location_get(builder->locations, ret->location);
-	ret->role = (uint8_t)location->role;
-	ret->inlined_nr = location->inlined_nr;
-	if (site) {
-		site->location_plus_1 = ret->location + 1;
-		site->role = ret->role;
-		site->inlined_nr = ret->inlined_nr;
-	}
+	location = location_get(builder->locations, location_id);
+	frame->place = (struct native_place){.location_plus_1 = location_id + 1,
+					     .role = (uint8_t)location->role,
+					     .inlined_nr = location->inlined_nr,
+					     .is_simple = location->role != ROLE_EVAL &&
+							  !location->inlined_nr};
+	if (site && code_site_is(site, native_frame_lookup_pc(frame), generation))
+		site->place = frame->place;
 	return 0;
 }
 
 /*
- * The location of each native frame, in builder->natives. A greenlet's stack ends where the
- * greenlet begins: what lies rootward of it on the same C stack is another one's, or no one's any
- * more.
+ * The place of each native frame. A greenlet's stack ends where the greenlet begins: what lies
+ * rootward of it on the same C stack is another one's, or no one's any more.
  */
 static int builder_locate(struct stack_builder *builder, const struct address_space *space,
 			  struct native_stack *native, struct sample_stack *stack)
 {
-	struct native_place *places;
-	int ret = native_places_reserve(&builder->natives, native->nr);
+	struct native_frame *frame = native->frames;
+	struct native_frame *end = frame + native->nr;
+	int error = 0;
 
-	places = builder->natives.items;
-	for (uint32_t i = 0; i < native->nr && ret == 0; i++) {
-		ret = builder_locate_frame(builder, &native->frames[i], space->generation,
-					   &places[i]);
-		if (ret == 0 && places[i].role == ROLE_GREENLET_SWITCH && !stack->gap)
+	builder->evals.nr = 0;
+	for (; frame < end; frame++) {
+		if (!frame->place.location_plus_1)
+			error = builder_ask_place(builder, space->generation, frame);
+		else if (frame->place.role == ROLE_NONE)
+			continue;
+		if (error == 0 && frame->place.role == ROLE_EVAL)
+			error = u32_vec_append(&builder->evals, (uint32_t)(frame - native->frames));
+		if (error)
+			return error;
+		if (frame->place.role == ROLE_GREENLET_SWITCH && !stack->gap)
 			stack->gap = STACK_GAP_TORN;
-		if (ret == 0 && places[i].role == ROLE_GREENLET_START) {
-			native->nr = i + 1;
+		if (frame->place.role == ROLE_GREENLET_START) {
+			native->nr = (uint32_t)(frame - native->frames) + 1;
 			native->end = UNWIND_END_COMPLETE;
+			return 0;
 		}
 	}
-	return ret;
-}
-
-static bool frame_is_eval(void *context, uint32_t native_index)
-{
-	const struct stack_builder *builder = context;
-
-	return builder->natives.items[native_index].role == ROLE_EVAL;
+	return 0;
 }
 
 static int builder_merge(struct stack_builder *builder, const struct stack_input *input,
@@ -306,8 +299,8 @@ static int builder_merge(struct stack_builder *builder, const struct stack_input
 				    .python = builder->python.items,
 				    .python_nr = (uint32_t)builder->python.nr,
 				    .keep_eval = builder->options.show_eval,
-				    .is_eval = frame_is_eval,
-				    .context = builder};
+				    .evals = builder->evals.items,
+				    .evals_nr = (uint32_t)builder->evals.nr};
 
 	if (sample_register(&input->record->sample, input->layout->sample_regs_user,
 			    PERF_REG_X86_SP, &merge.user_sp))
@@ -329,7 +322,7 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 			      uint32_t index, struct sample_stack *stack)
 {
 	const struct native_frame *frame = &native->frames[index];
-	const struct native_place *place = &builder->natives.items[index];
+	const struct native_place *place = &frame->place;
 	const uint64_t address = native_frame_lookup_pc(frame);
 
 	if (place->role == ROLE_EVAL) {
@@ -342,12 +335,12 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 		return 0;
 	stack->guessed_frames_nr += (frame->flags & NATIVE_FRAME_GUESSED) != 0;
 	for (uint32_t i = place->inlined_nr; i > 0; i--) {
-		int ret = builder_put(builder, place->location + i, address);
+		int ret = builder_put(builder, place->location_plus_1 - 1 + i, address);
 
 		if (ret)
 			return ret;
 	}
-	return builder_put(builder, place->location, address);
+	return builder_put(builder, place->location_plus_1 - 1, address);
 }
 
 static int builder_new_python_site(struct stack_builder *builder, const struct py_frame *frame,
@@ -360,49 +353,98 @@ static int builder_new_python_site(struct stack_builder *builder, const struct p
 	if (error)
 		return error;
 	location = location_get(builder->locations, location_id);
-	*ret = (struct python_site){.frame = *frame,
+	*ret = (struct python_site){.key = (uint64_t)frame->code_id << 32 | (uint32_t)frame->value,
 				    .location_plus_1 = location_id + 1,
 				    .is_entry = location->is_entry,
-				    .is_shim = location->is_shim,
+				    .is_hidden = location->is_entry || location->is_shim,
 				    .address = location->symbol_offset};
 	return 0;
 }
 
-static int builder_put_python(struct stack_builder *builder, const struct py_frame *frame,
-			      struct sample_stack *stack)
+static inline struct python_site *builder_python_site(struct stack_builder *builder, uint64_t key)
 {
-	const uint64_t mixed = ((uint64_t)frame->code_id << 32 | (uint32_t)frame->value) *
-			       UINT64_C(0x9e3779b97f4a7c15);
-	struct python_site *site = &builder->python_sites[mixed >> 52];
-	int error = 0;
-
 	_Static_assert(PYTHON_SITES_NR == 1 << 12, "the upper 12 bits choose");
-	if (!site->location_plus_1 || site->frame.code_id != frame->code_id ||
-	    site->frame.value != frame->value)
-		error = builder_new_python_site(builder, frame, site);
-	if (error)
-		return error;
-	if (site->is_entry) {
-		stack->gap = stack->gap ? stack->gap : STACK_GAP_TORN;
-		return 0;
+	return &builder->python_sites[key * UINT64_C(0x9e3779b97f4a7c15) >> 52];
+}
+
+/* Room was made, as for the next one. */
+static inline int builder_put_python_run(struct stack_builder *builder,
+					 const struct merged_run *run, struct sample_stack *stack)
+{
+	const struct py_frame *frame = &builder->python.items[run->first];
+	const struct py_frame *end = frame + run->nr;
+	struct stack_frame *first = builder->frames.items + builder->frames.nr;
+	struct stack_frame *out = first;
+
+	for (; frame < end; frame++) {
+		const uint64_t key = (uint64_t)frame->code_id << 32 | (uint32_t)frame->value;
+		struct python_site *site = builder_python_site(builder, key);
+
+		if (site->key != key || !site->location_plus_1) {
+			int error = builder_new_python_site(builder, frame, site);
+
+			if (error)
+				return error;
+		}
+		if (site->is_hidden) {
+			if (site->is_entry && !stack->gap)
+				stack->gap = STACK_GAP_TORN;
+			continue;
+		}
+		*out++ = (struct stack_frame){.location = site->location_plus_1 - 1,
+					      .address = site->address};
 	}
-	if (site->is_shim)
-		return 0;
-	stack->python_frames_nr++;
-	return builder_put(builder, site->location_plus_1 - 1, site->address);
+	stack->python_frames_nr += (uint32_t)(out - first);
+	builder->frames.nr += (size_t)(out - first);
+	return 0;
+}
+
+/* Nearly all frames are simply their place: those up to the first other one. */
+static inline uint32_t builder_put_simple(struct stack_builder *builder,
+					  const struct native_frame *frames, uint32_t at,
+					  uint32_t end)
+{
+	struct stack_frame *out = builder->frames.items + builder->frames.nr;
+
+	for (; at < end; at++) {
+		const struct native_frame *frame = &frames[at];
+
+		if (!frame->place.is_simple || frame->flags & NATIVE_FRAME_GUESSED)
+			break;
+		*out++ = (struct stack_frame){.location = frame->place.location_plus_1 - 1,
+					      .address = native_frame_lookup_pc(frame)};
+	}
+	builder->frames.nr = (size_t)(out - builder->frames.items);
+	return at;
 }
 
 static int builder_put_merged(struct stack_builder *builder, const struct native_stack *native,
 			      struct sample_stack *stack)
 {
-	int ret = 0;
+	const size_t frames_nr = native->nr + builder->python.nr;
+	const struct merged_run *run = builder->merged.items;
+	const struct merged_run *end = run + builder->merged.nr;
+	int ret = stack_frames_reserve(&builder->frames, builder->frames.nr + frames_nr);
 
-	for (size_t i = 0; i < builder->merged.nr && ret == 0; i++) {
-		const struct merged_frame *frame = &builder->merged.items[i];
+	for (; run < end && ret == 0; run++) {
+		const uint32_t run_end = run->first + run->nr;
+		uint32_t at = run->first;
 
-		ret = frame->is_python
-			  ? builder_put_python(builder, &builder->python.items[frame->index], stack)
-			  : builder_put_native(builder, native, frame->index, stack);
+		if (run->is_python) {
+			ret = builder_put_python_run(builder, run, stack);
+			continue;
+		}
+		while (at < run_end && ret == 0) {
+			if (!builder->options.python_only)
+				at = builder_put_simple(builder, native->frames, at, run_end);
+			if (at == run_end)
+				break;
+			ret = builder_put_native(builder, native, at++, stack);
+			/* What is inlined has taken room of the others. */
+			if (ret == 0)
+				ret = stack_frames_reserve(&builder->frames,
+							   builder->frames.nr + frames_nr);
+		}
 	}
 	return ret;
 }

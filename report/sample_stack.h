@@ -28,21 +28,13 @@ VEC_DEFINE(stack_frames, struct stack_frame)
 VEC_DEFINE(py_frames, struct py_frame)
 VEC_DEFINE(native_frames, struct native_frame)
 
-struct native_place {
-	uint32_t location;
-	uint8_t role; /* enum location_role */
-	uint8_t inlined_nr;
-};
-
-VEC_DEFINE(native_places, struct native_place)
-
 /* What a Python frame comes to, kept by a hash: another one may have taken its place since. */
 struct python_site {
-	struct py_frame frame;
+	uint64_t key;		  /* code_id and value of its struct py_frame */
 	uint32_t location_plus_1; /* 0: empty */
 	bool is_entry;		  /* struct location, as the next ones */
-	bool is_shim;
-	uint64_t address; /* its symbol_offset */
+	bool is_hidden;		  /* entry or shim */
+	uint64_t address;	  /* its symbol_offset */
 };
 
 enum { PYTHON_SITES_NR = 1 << 12 };
@@ -92,9 +84,9 @@ struct stack_builder {
 	struct location_table *locations;
 	struct stage_times *times;
 	struct py_frames python;
-	struct native_frames chain;   /* user part of a callchain */
-	struct native_places natives; /* by native frame */
-	struct merged_frames merged;
+	struct native_frames chain; /* user part of a callchain */
+	struct u32_vec evals;	    /* indexes of the evaluation loops among the native frames */
+	struct merged_runs merged;
 	struct stack_frames frames;
 	struct python_site python_sites[PYTHON_SITES_NR];
 };

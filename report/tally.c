@@ -15,7 +15,6 @@ void tally_deinit(struct tally *tally)
 	tally_locations_deinit(&tally->locations);
 	intern_deinit(&tally->group_keys);
 	tally_groups_deinit(&tally->groups);
-	u32_vec_deinit(&tally->path);
 	strbuf_deinit(&tally->key);
 	*tally = (struct tally){0};
 }
@@ -33,18 +32,6 @@ static int tally_new_frame(struct tally *tally, const struct output *output,
 	error = intern_bytes(&tally->frame_keys, strbuf_text(&tally->key), tally->key.nr, ret);
 	if (error == 0 && *ret == tally->locations.nr)
 		error = tally_locations_append(&tally->locations, location);
-	return error;
-}
-
-static int tally_frame(struct tally *tally, const struct output *output,
-		       struct location_table *locations, uint32_t location, uint32_t *ret)
-{
-	uint32_t *id = location_frame_id(locations, location);
-	int error = 0;
-
-	if (*id == ID_NONE)
-		error = tally_new_frame(tally, output, location_get(locations, location), id);
-	*ret = *id;
 	return error;
 }
 
@@ -87,12 +74,17 @@ int tally_add(struct tally *tally, struct location_table *locations, const struc
 	int ret = tally_find_group(tally, output, sample, &group);
 
 	if (ret == 0)
-		ret = u32_vec_reserve(&tally->path, sample->frames_nr);
-	tally->path.nr = sample->frames_nr;
-	for (size_t i = 0; i < sample->frames_nr && ret == 0; i++)
-		ret = tally_frame(tally, output, locations, sample->frames[i].location,
-				  &tally->path.items[sample->frames_nr - 1 - i]);
-	if (ret)
-		return ret;
-	return profile_add(&tally->profile, group, tally->path.items, tally->path.nr, weight);
+		ret = profile_begin(&tally->profile, group);
+	for (size_t i = sample->frames_nr; i-- > 0 && ret == 0;) {
+		const uint32_t location = sample->frames[i].location;
+		uint32_t *id = location_frame_id(locations, location);
+
+		if (*id == ID_NONE)
+			ret = tally_new_frame(tally, output, location_get(locations, location), id);
+		if (ret == 0)
+			ret = profile_step(&tally->profile, *id);
+	}
+	if (ret == 0)
+		profile_end(&tally->profile, weight);
+	return ret;
 }

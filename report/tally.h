@@ -33,7 +33,6 @@ struct tally {
 	struct tally_locations locations; /* by frame: one that stands for it */
 	struct intern group_keys;	  /* ids: groups */
 	struct tally_groups groups;	  /* by group */
-	struct u32_vec path;		  /* scratch */
 	struct strbuf key;		  /* scratch */
 	uint32_t last_group;		  /* of last; ID_NONE at first */
 	struct tally_group last;

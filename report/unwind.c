@@ -3,16 +3,18 @@
 
 #include <asm/perf_regs.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "common/cleanup.h"
 #include "common/hash.h"
-#include "common/vec.h"
 #include "report/cfi_evaluate.h"
 #include "report/cfi_rule.h"
 #include "report/cfi_table.h"
 #include "report/module.h"
 #include "report/unwind_state.h"
 
-enum { PLACES_NR = 128, SITES_NR = 1 << 13 };
+enum { PLACES_NR = 128, SITES_NR = 1 << 15, LAST_STACKS_NR = 16 };
 
 /* What a mapping's code is looked up in; found once for each place where a module is mapped. */
 struct code_place {
@@ -22,15 +24,35 @@ struct code_place {
 	const struct cfi_table *cfi;
 };
 
+/* The stack that was unwound last of a thread, kept by its number. */
+struct last_stack {
+	uint32_t tid;
+	uint64_t generation_plus_1;  /* of its address space; 0: empty */
+	struct native_frame *frames; /* UNWIND_FRAMES_MAX; what is not used is never touched */
+	size_t plain_first;	     /* the last run of frames that walk_plain_frames() has found */
+	size_t plain_end;
+};
+
 struct unwinder {
-	struct native_frame *frames;
+	struct native_frame *frames; /* likewise */
 	size_t nr;
-	size_t capacity;
+	size_t plain_from; /* index of the first frame that registers_catch_up() has not seen */
+	size_t plain_first;
+	size_t plain_end;
+	struct last_stack last_stacks[LAST_STACKS_NR];
 	struct code_place places[PLACES_NR];
-	struct code_site sites[SITES_NR];
+	struct code_site *sites; /* SITES_NR, in their own cache lines */
+	void *sites_memory;
+
+	/* How a sample's registers lie for @regs_mask: DWARF number of each, or one of none. */
+	uint64_t regs_mask;
+	uint8_t regs_order[64];
+	uint8_t regs_nr;
 
 	/* The sample in work. */
 	const struct address_space *space;
+	const struct native_frame *like; /* of the thread's last stack, those not yet passed */
+	const struct native_frame *like_end;
 	struct stack_dump dump;
 	struct unwind_registers registers;
 	const struct mapping *last_mapping;
@@ -43,17 +65,41 @@ enum { STEP_ON = 0x100 };
 
 static const struct cfi_rule no_rule = {.kind = CFI_RULE_NONE};
 
+static struct native_frame *frames_create(void)
+{
+	return malloc(UNWIND_FRAMES_MAX * sizeof(struct native_frame));
+}
+
 int unwinder_create(struct unwinder **ret)
 {
-	*ret = calloc(1, sizeof(**ret));
-	return *ret ? 0 : -ENOMEM;
+	struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
+	const size_t align = _Alignof(struct code_site);
+
+	*ret = unwinder;
+	if (!unwinder)
+		return -ENOMEM;
+	unwinder->frames = frames_create();
+	/* As large as it is, it comes as zeros that are not there until they are written to. */
+	unwinder->sites_memory = calloc(SITES_NR + 1, sizeof(*unwinder->sites));
+	if (unwinder->frames && unwinder->sites_memory) {
+		unwinder->sites = (struct code_site *)(((uintptr_t)unwinder->sites_memory + align -
+							1) &
+						       -(uintptr_t)align);
+		return 0;
+	}
+	unwinder_destroy(unwinder);
+	*ret = NULL;
+	return -ENOMEM;
 }
 
 void unwinder_destroy(struct unwinder *unwinder)
 {
 	if (!unwinder)
 		return;
+	for (size_t i = 0; i < LAST_STACKS_NR; i++)
+		free(unwinder->last_stacks[i].frames);
 	free(unwinder->frames);
+	free(unwinder->sites_memory);
 	free(unwinder);
 }
 
@@ -73,34 +119,62 @@ int sample_register(const struct record_sample *sample, uint64_t regs_mask,
 	return 0;
 }
 
-static void read_sample_registers(const struct record_sample *sample, uint64_t regs_mask,
-				  struct unwind_registers *ret)
+/* Segment registers and flags have no part in unwinding. */
+enum { REGISTER_NONE = 0xff };
+
+/* By number in the sample (enum perf_event_x86_regs). */
+static uint8_t dwarf_number(unsigned int perf_register)
 {
-	enum { NONE = 0xff };
-	/* By number in the sample; segment registers and flags have no part in unwinding. */
-	static const uint8_t dwarf_numbers[] = {
-	    [PERF_REG_X86_AX] = 0,	    [PERF_REG_X86_BX] = DWARF_RBX,
-	    [PERF_REG_X86_CX] = 2,	    [PERF_REG_X86_DX] = 1,
-	    [PERF_REG_X86_SI] = 4,	    [PERF_REG_X86_DI] = 5,
-	    [PERF_REG_X86_BP] = DWARF_RBP,  [PERF_REG_X86_SP] = DWARF_RSP,
-	    [PERF_REG_X86_IP] = DWARF_RIP,  [PERF_REG_X86_FLAGS] = NONE,
-	    [PERF_REG_X86_CS] = NONE,	    [PERF_REG_X86_SS] = NONE,
-	    [PERF_REG_X86_DS] = NONE,	    [PERF_REG_X86_ES] = NONE,
-	    [PERF_REG_X86_FS] = NONE,	    [PERF_REG_X86_GS] = NONE,
-	    [PERF_REG_X86_R8] = 8,	    [PERF_REG_X86_R9] = 9,
-	    [PERF_REG_X86_R10] = 10,	    [PERF_REG_X86_R11] = 11,
-	    [PERF_REG_X86_R12] = DWARF_R12, [PERF_REG_X86_R13] = DWARF_R13,
-	    [PERF_REG_X86_R14] = DWARF_R14, [PERF_REG_X86_R15] = DWARF_R15,
+	static const uint8_t numbers[] = {
+	    [PERF_REG_X86_AX] = 0,
+	    [PERF_REG_X86_BX] = DWARF_RBX,
+	    [PERF_REG_X86_CX] = 2,
+	    [PERF_REG_X86_DX] = 1,
+	    [PERF_REG_X86_SI] = 4,
+	    [PERF_REG_X86_DI] = 5,
+	    [PERF_REG_X86_BP] = DWARF_RBP,
+	    [PERF_REG_X86_SP] = DWARF_RSP,
+	    [PERF_REG_X86_IP] = DWARF_RIP,
+	    [PERF_REG_X86_FLAGS] = REGISTER_NONE,
+	    [PERF_REG_X86_CS] = REGISTER_NONE,
+	    [PERF_REG_X86_SS] = REGISTER_NONE,
+	    [PERF_REG_X86_DS] = REGISTER_NONE,
+	    [PERF_REG_X86_ES] = REGISTER_NONE,
+	    [PERF_REG_X86_FS] = REGISTER_NONE,
+	    [PERF_REG_X86_GS] = REGISTER_NONE,
+	    [PERF_REG_X86_R8] = 8,
+	    [PERF_REG_X86_R9] = 9,
+	    [PERF_REG_X86_R10] = 10,
+	    [PERF_REG_X86_R11] = 11,
+	    [PERF_REG_X86_R12] = DWARF_R12,
+	    [PERF_REG_X86_R13] = DWARF_R13,
+	    [PERF_REG_X86_R14] = DWARF_R14,
+	    [PERF_REG_X86_R15] = DWARF_R15,
 	};
-	const uint64_t *value = sample->regs;
 
-	ret->known = 0;
-	for (; value && regs_mask; regs_mask &= regs_mask - 1, value++) {
-		unsigned int number = (unsigned int)__builtin_ctzll(regs_mask);
+	return perf_register < array_size(numbers) ? numbers[perf_register] : REGISTER_NONE;
+}
 
-		if (number < array_size(dwarf_numbers) && dwarf_numbers[number] != NONE)
-			register_set(ret, dwarf_numbers[number], *value);
-	}
+static void set_registers_order(struct unwinder *unwinder, uint64_t regs_mask)
+{
+	unwinder->regs_mask = regs_mask;
+	unwinder->regs_nr = 0;
+	for (; regs_mask; regs_mask &= regs_mask - 1)
+		unwinder->regs_order[unwinder->regs_nr++] = dwarf_number(
+		    (unsigned int)__builtin_ctzll(regs_mask));
+}
+
+static void read_sample_registers(struct unwinder *unwinder, const struct record_sample *sample,
+				  uint64_t regs_mask)
+{
+	struct unwind_registers *registers = &unwinder->registers;
+
+	if (regs_mask != unwinder->regs_mask)
+		set_registers_order(unwinder, regs_mask);
+	registers->known = 0;
+	for (unsigned int i = 0; sample->regs && i < unwinder->regs_nr; i++)
+		if (unwinder->regs_order[i] != REGISTER_NONE)
+			register_set(registers, unwinder->regs_order[i], sample->regs[i]);
 }
 
 /* -- rules of an address -- */
@@ -146,19 +220,40 @@ static const struct cfi_rule *find_rule(struct unwinder *unwinder, const struct 
 	return place->cfi ? cfi_table_find(place->cfi, address - place->bias) : &no_rule;
 }
 
+/* Only with rsp and rbp the way down the stack is followed as far as it goes. */
+static void site_set_plain(struct code_site *site, const struct cfi_rule *rule)
+{
+	site->plain_bytes_less_1 = UINT64_MAX;
+	if (!rule->plain_offset || rule->is_signal ||
+	    (rule->cfa_register != DWARF_RSP && rule->cfa_register != DWARF_RBP))
+		return;
+	site->plain_bytes_less_1 = -(uint64_t)(int64_t)rule->plain_offset - 1;
+	site->cfa_offset = rule->cfa_offset;
+	site->is_cfa_by_rbp = rule->cfa_register == DWARF_RBP;
+	if (rule->saved_mask >> CFI_SAVED_RBP & 1)
+		site->rbp_offset = rule->saved[CFI_SAVED_RBP].offset;
+}
+
+__attribute__((noinline)) static void site_ask(struct unwinder *unwinder, struct code_site *site,
+					       uint64_t address)
+{
+	*site = (struct code_site){.address = address,
+				   .generation_plus_1 = unwinder->space->generation + 1};
+	site->mapping = find_code(unwinder, address);
+	site->rule = find_rule(unwinder, site->mapping, address);
+	site_set_plain(site, site->rule);
+}
+
 /* Mapping and rule of the code at @address. */
-static struct code_site *find_site(struct unwinder *unwinder, uint64_t address)
+static inline struct code_site *find_site(struct unwinder *unwinder, uint64_t address)
 {
 	const uint64_t generation = unwinder->space->generation;
 	const uint64_t mixed = (address + (generation << 32)) * UINT64_C(0x9e3779b97f4a7c15);
-	struct code_site *site = &unwinder->sites[mixed >> 51];
+	struct code_site *site = &unwinder->sites[mixed >> 49];
 
-	_Static_assert(SITES_NR == 1 << 13, "the upper 13 bits choose");
-	if (code_site_is(site, address, generation))
-		return site;
-	*site = (struct code_site){.address = address, .generation_plus_1 = generation + 1};
-	site->mapping = find_code(unwinder, address);
-	site->rule = find_rule(unwinder, site->mapping, address);
+	_Static_assert(SITES_NR == 1 << 15, "the upper 15 bits choose");
+	if (!code_site_is(site, address, generation))
+		site_ask(unwinder, site, address);
 	return site;
 }
 
@@ -274,40 +369,6 @@ static int step_by_rule(struct unwinder *unwinder, const struct cfi_rule *rule,
 	return STEP_ON;
 }
 
-/*
- * The same where all that is saved lies together in the stack, readable and not yet popped, which
- * one comparison tells. Return: false when it does not: nothing has changed then.
- */
-static bool step_by_plain_rule(struct unwinder *unwinder, const struct cfi_rule *rule,
-			       struct native_frame *frame)
-{
-	struct unwind_registers *registers = &unwinder->registers;
-	const struct stack_dump *dump = &unwinder->dump;
-	const uint64_t cfa = registers->values[rule->cfa_register] +
-			     (uint64_t)(int64_t)rule->cfa_offset;
-	const uint64_t bytes = -(uint64_t)(int64_t)rule->plain_offset;
-	const uint64_t begin = cfa - bytes - dump->start;
-	const uint8_t *at_cfa;
-
-	if (!register_is_known(registers, rule->cfa_register) || cfa <= frame->sp ||
-	    cfa - frame->sp < bytes || dump->nr < bytes || begin > dump->nr - bytes)
-		return false;
-	at_cfa = dump->bytes + begin + bytes;
-	registers->known &= DWARF_KEPT_MASK;
-	for (unsigned int mask = rule->saved_mask; mask; mask &= mask - 1) {
-		unsigned int index = (unsigned int)__builtin_ctz(mask);
-		unsigned int number = cfi_saved_register(index);
-
-		memcpy(&registers->values[number], at_cfa + rule->saved[index].offset, 8);
-	}
-	memcpy(&registers->values[DWARF_RIP], at_cfa - 8, 8);
-	registers->values[DWARF_RSP] = cfa;
-	registers->known |= cfi_saved_registers(rule->saved_mask) | 1U << DWARF_RIP |
-			    1U << DWARF_RSP;
-	frame->cfa = cfa;
-	return true;
-}
-
 /* The kernel has put every register on the stack. An alternate stack's frame ends anywhere. */
 static int step_over_signal(struct unwinder *unwinder, struct native_frame *frame)
 {
@@ -414,10 +475,6 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 	bool is_return_address = !(frame->flags & NATIVE_FRAME_INTERRUPTED);
 	int ret;
 
-	if (rule->plain_offset && !rule->is_signal && step_by_plain_rule(unwinder, rule, frame)) {
-		*caller_flags = 0;
-		return STEP_ON;
-	}
 	/*
 	 * A trampoline is returned to at its first byte, where its FDE may just begin, and sampled
 	 * in its system call behind its last byte, where the FDE may have ended.
@@ -457,50 +514,191 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 	return ret;
 }
 
-static struct native_frame *unwinder_append(struct unwinder *unwinder, struct code_site *site,
-					    uint32_t flags)
+static void frame_set(struct native_frame *frame, const struct unwind_registers *registers,
+		      struct code_site *site, uint32_t flags)
 {
-	struct native_frame *frame;
+	*frame = (struct native_frame){.pc = registers->values[DWARF_RIP],
+				       .sp = registers->values[DWARF_RSP],
+				       .mapping = site->mapping,
+				       .site = site,
+				       .place = site->place,
+				       .flags = flags};
+}
 
-	if (unwinder->nr == unwinder->capacity &&
-	    vec_grow((void **)&unwinder->frames, &unwinder->capacity, unwinder->nr + 1,
-		     sizeof(*unwinder->frames)))
-		return NULL;
-	frame = &unwinder->frames[unwinder->nr++];
-	frame->pc = unwinder->registers.values[DWARF_RIP];
-	frame->sp = unwinder->registers.values[DWARF_RSP];
-	frame->cfa = 0;
-	frame->mapping = site->mapping;
-	frame->flags = flags;
-	frame->site = site;
-	return frame;
+/*
+ * How many of @like's frames are in the stack at hand too, once its first one is, with the same
+ * registers: those whose callers' registers are saved in it just so. Other than finding them one
+ * by one, these comparisons do not wait for one another.
+ */
+static size_t count_same_frames(const struct native_frame *like, const struct native_frame *end,
+				const struct stack_dump *dump)
+{
+	const struct native_frame *at = like;
+
+	for (; at + 1 < end; at++) {
+		const uint64_t offset = at->cfa - dump->start;
+		uint64_t pc, rbp;
+
+		if (offset > dump->nr)
+			break;
+		memcpy(&pc, dump->bytes + offset - 8, sizeof(pc));
+		if (pc != at[1].pc)
+			break;
+		if (!at->rbp_offset)
+			continue;
+		memcpy(&rbp, dump->bytes + offset + at->rbp_offset, sizeof(rbp));
+		if (rbp != at[1].rbp)
+			break;
+	}
+	return (size_t)(at - like);
+}
+
+/* As count_same_frames(), of the thread's last stack, from the frame with these registers on. */
+static size_t find_same_frames(struct unwinder *unwinder, uint64_t pc, uint64_t sp, uint64_t rbp)
+{
+	const struct native_frame *like = unwinder->like;
+
+	while (like < unwinder->like_end && like->sp < sp)
+		like++;
+	unwinder->like = like;
+	if (like == unwinder->like_end || like->sp != sp || like->pc != pc || like->rbp != rbp ||
+	    like->flags)
+		return 0;
+	return count_same_frames(like, unwinder->like_end, &unwinder->dump);
+}
+
+/*
+ * From frame to frame as long as the rules are plain ones: all that is saved lies together in the
+ * stack, readable and not yet popped, which one comparison tells. Only rsp, rbp and rip are
+ * followed; registers_catch_up() finds the others if a later rule asks for them.
+ */
+static void walk_plain_frames(struct unwinder *unwinder, uint32_t *flags)
+{
+	const struct stack_dump *dump = &unwinder->dump;
+	struct unwind_registers *registers = &unwinder->registers;
+	uint64_t pc = registers->values[DWARF_RIP];
+	uint64_t sp = registers->values[DWARF_RSP];
+	uint64_t rbp = registers->values[DWARF_RBP];
+	bool is_rbp_known = register_is_known(registers, DWARF_RBP);
+	uint32_t state = *flags;
+	size_t nr = unwinder->nr;
+
+	/* A stack beyond the last address is damage: step_by_rule() tells it. */
+	if (sp - dump->start > dump->nr || dump->nr > UINT64_MAX - dump->start)
+		return;
+	while (nr < UNWIND_FRAMES_MAX) {
+		const uint64_t left = dump->nr - (sp - dump->start);
+		const uint8_t *at_cfa;
+		struct code_site *site;
+		uint64_t bytes; /* from sp to the CFA */
+		size_t same = is_rbp_known && !state ? find_same_frames(unwinder, pc, sp, rbp) : 0;
+
+		if (same > UNWIND_FRAMES_MAX - nr)
+			same = UNWIND_FRAMES_MAX - nr;
+		if (same) {
+			memcpy(unwinder->frames + nr, unwinder->like,
+			       same * sizeof(*unwinder->like));
+			nr += same;
+			unwinder->like += same;
+			pc = unwinder->like->pc;
+			sp = unwinder->like->sp;
+			rbp = unwinder->like->rbp;
+			continue;
+		}
+		site = find_site(unwinder, pc - !(state & NATIVE_FRAME_INTERRUPTED));
+		bytes = (uint64_t)(int64_t)site->cfa_offset;
+		if (site->is_cfa_by_rbp) {
+			if (!is_rbp_known)
+				break;
+			bytes += rbp - sp;
+		}
+		if (bytes <= site->plain_bytes_less_1 || bytes > left)
+			break;
+		unwinder->frames[nr++] = (struct native_frame){.pc = pc,
+							       .sp = sp,
+							       .cfa = sp + bytes,
+							       .mapping = site->mapping,
+							       .site = site,
+							       .place = site->place,
+							       .flags = state,
+							       .rbp_offset = site->rbp_offset,
+							       .rbp = rbp};
+		sp += bytes;
+		at_cfa = dump->bytes + (sp - dump->start);
+		memcpy(&pc, at_cfa - 8, sizeof(pc));
+		if (site->rbp_offset) {
+			memcpy(&rbp, at_cfa + site->rbp_offset, sizeof(rbp));
+			is_rbp_known = true;
+		}
+		state = 0;
+	}
+	*flags = state;
+	if (nr == unwinder->nr)
+		return;
+	unwinder->plain_first = unwinder->nr;
+	unwinder->plain_end = nr;
+	unwinder->nr = nr;
+	registers->known &= DWARF_KEPT_MASK;
+	registers->values[DWARF_RBP] = rbp;
+	registers->known |= (uint32_t)is_rbp_known << DWARF_RBP;
+	register_set(registers, DWARF_RSP, sp);
+	register_set(registers, DWARF_RIP, pc);
+}
+
+/* What walk_plain_frames() has left out: each register is where the last frame saved it. */
+static void registers_catch_up(struct unwinder *unwinder)
+{
+	uint32_t wanted = ((1U << CFI_SAVED_NR) - 1) & ~(1U << CFI_SAVED_RBP);
+
+	for (size_t i = unwinder->nr; i-- > unwinder->plain_from && wanted;) {
+		const struct native_frame *frame = &unwinder->frames[i];
+		const struct cfi_rule *rule =
+		    find_site(unwinder, native_frame_lookup_pc(frame))->rule;
+		uint32_t mask = rule->saved_mask & wanted;
+
+		wanted &= ~mask;
+		for (; mask; mask &= mask - 1) {
+			unsigned int index = (unsigned int)__builtin_ctz(mask);
+			uint64_t address = saved_address(&unwinder->registers, &rule->saved[index],
+							 frame->cfa);
+			uint64_t value;
+
+			if (stack_dump_read(&unwinder->dump, address, &value))
+				register_set(&unwinder->registers, cfi_saved_register(index),
+					     value);
+		}
+	}
+	unwinder->plain_from = unwinder->nr;
 }
 
 /* Return: enum unwind_end or -ENOMEM. */
 static int unwinder_walk(struct unwinder *unwinder)
 {
 	uint32_t flags = NATIVE_FRAME_INTERRUPTED;
+	int ret = STEP_ON;
 
-	while (unwinder->nr < UNWIND_FRAMES_MAX) {
-		uint64_t pc = unwinder->registers.values[DWARF_RIP];
-		struct code_site *site = find_site(unwinder,
-						   pc - !(flags & NATIVE_FRAME_INTERRUPTED));
+	while (ret == STEP_ON) {
+		uint64_t pc;
+		struct code_site *site;
 		struct native_frame *frame;
-		int ret;
 
+		walk_plain_frames(unwinder, &flags);
+		if (unwinder->nr >= UNWIND_FRAMES_MAX)
+			return UNWIND_END_LIMIT;
+		pc = unwinder->registers.values[DWARF_RIP];
+		site = find_site(unwinder, pc - !(flags & NATIVE_FRAME_INTERRUPTED));
 		/* Threads and old start-up code end with a zero where the return address is. */
 		if (unwinder->nr && pc == 0)
 			return unwinder->exception_nr ? UNWIND_END_BAD : UNWIND_END_COMPLETE;
 		if (unwinder->nr && !site->mapping)
 			return UNWIND_END_BAD;
-		frame = unwinder_append(unwinder, site, flags);
-		if (!frame)
-			return -ENOMEM;
+		registers_catch_up(unwinder);
+		frame = &unwinder->frames[unwinder->nr++];
+		unwinder->plain_from = unwinder->nr;
+		frame_set(frame, &unwinder->registers, site, flags);
 		ret = step(unwinder, site->rule, frame, &flags);
-		if (ret != STEP_ON)
-			return ret;
 	}
-	return UNWIND_END_LIMIT;
+	return ret;
 }
 
 static bool are_of_one_function(struct unwinder *unwinder, const struct native_frame *a,
@@ -544,17 +742,55 @@ static bool exception_is_overwritten(struct unwinder *unwinder)
 	return false;
 }
 
+/* -- samples of one thread mostly share the root side of their stacks -- */
+
+static struct last_stack *last_stack_of(struct unwinder *unwinder, uint32_t tid)
+{
+	return &unwinder->last_stacks[tid % LAST_STACKS_NR];
+}
+
+static void look_at_last_stack(struct unwinder *unwinder, uint32_t tid)
+{
+	const struct last_stack *last = last_stack_of(unwinder, tid);
+
+	unwinder->like = unwinder->like_end = NULL;
+	if (last->tid != tid || last->generation_plus_1 != unwinder->space->generation + 1)
+		return;
+	unwinder->like = last->frames + last->plain_first;
+	unwinder->like_end = last->frames + last->plain_end;
+}
+
+/* Places that are filled in until the next run are kept too. Return: 0 or -ENOMEM. */
+static int keep_last_stack(struct unwinder *unwinder, uint32_t tid)
+{
+	struct last_stack *last = last_stack_of(unwinder, tid);
+	struct native_frame *other = last->frames ? last->frames : frames_create();
+
+	if (!other)
+		return -ENOMEM;
+	*last = (struct last_stack){.tid = tid,
+				    .generation_plus_1 = unwinder->space->generation + 1,
+				    .frames = unwinder->frames,
+				    .plain_first = unwinder->plain_first,
+				    .plain_end = unwinder->plain_end};
+	unwinder->frames = other;
+	return 0;
+}
+
 int unwinder_run(struct unwinder *unwinder, const struct address_space *space, uint64_t regs_mask,
 		 const struct record_sample *sample, struct native_stack *ret)
 {
 	int end = UNWIND_END_NO_DATA;
 
 	unwinder->nr = 0;
+	unwinder->plain_from = 0;
+	unwinder->plain_first = 0;
+	unwinder->plain_end = 0;
 	unwinder->exception_nr = 0;
 	unwinder->space = space;
 	unwinder->last_mapping = NULL;
 	if (sample->regs_abi == PERF_SAMPLE_REGS_ABI_64)
-		read_sample_registers(sample, regs_mask, &unwinder->registers);
+		read_sample_registers(unwinder, sample, regs_mask);
 	if (sample->regs_abi == PERF_SAMPLE_REGS_ABI_64 &&
 	    register_is_known(&unwinder->registers, DWARF_RSP) &&
 	    register_is_known(&unwinder->registers, DWARF_RIP)) {
@@ -566,6 +802,7 @@ int unwinder_run(struct unwinder *unwinder, const struct address_space *space, u
 		unwinder->leaf_rcx = register_is_known(&unwinder->registers, DWARF_RCX)
 					 ? unwinder->registers.values[DWARF_RCX]
 					 : 0;
+		look_at_last_stack(unwinder, sample->tid);
 		end = unwinder_walk(unwinder);
 	}
 	if (end < 0)
@@ -577,5 +814,5 @@ int unwinder_run(struct unwinder *unwinder, const struct address_space *space, u
 	}
 	*ret = (struct native_stack){
 	    .frames = unwinder->frames, .nr = (uint32_t)unwinder->nr, .end = end};
-	return 0;
+	return keep_last_stack(unwinder, sample->tid);
 }

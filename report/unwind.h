@@ -20,7 +20,16 @@ enum native_frame_flags {
 	NATIVE_FRAME_INTERRUPTED = 1 << 2, /* pc is the next instruction, not a return address */
 };
 
+struct cfi_rule;
 struct code_site;
+
+/* What is shown for an address: for who names frames (sample_stack.c). */
+struct native_place {
+	uint32_t location_plus_1; /* 0: not asked yet */
+	uint8_t role;		  /* enum location_role of that location */
+	uint8_t inlined_nr;	  /* of that location */
+	bool is_simple;		  /* no evaluation loop, nothing inlined */
+};
 
 struct native_frame {
 	uint64_t pc; /* as unwound: perf script prints this less one where it is a return address */
@@ -28,11 +37,12 @@ struct native_frame {
 	    sp; /* stack pointer while this frame runs: [sp, cfa) is its own part of the stack */
 	uint64_t cfa; /* its canonical frame address; 0 when unknown (the last frame) */
 	const struct mapping *mapping; /* NULL: pc is in no known mapping */
-	uint32_t flags;		       /* enum native_frame_flags */
 	struct code_site *site;	       /* of its look-up pc, see code_site_is(); NULL: none */
+	struct native_place place;     /* as the site had it */
+	uint32_t flags;		       /* enum native_frame_flags */
+	int32_t rbp_offset;	       /* struct code_site; where a plain rule led to the caller */
+	uint64_t rbp;		       /* likewise: this register in this frame, if it is known */
 };
-
-struct cfi_rule;
 
 /*
  * What one address comes to in one state of one address space, kept by a hash: another address may
@@ -43,10 +53,13 @@ struct code_site {
 	uint64_t generation_plus_1; /* of the address space; 0: empty */
 	const struct mapping *mapping;
 	const struct cfi_rule *rule;
-	uint32_t location_plus_1; /* for who names frames (sample_stack.c); 0: not asked yet */
-	uint8_t role;		  /* enum location_role of that location */
-	uint8_t inlined_nr;	  /* of that location */
-};
+	struct native_place place;
+	/* Of a plain rule, so that nearly every step needs no more memory than this site. */
+	uint64_t plain_bytes_less_1; /* -plain_offset - 1; UINT64_MAX: the rule is no such one */
+	int32_t cfa_offset;	     /* from rsp, or from rbp */
+	int32_t rbp_offset;	     /* from the CFA to the caller's rbp; 0: it is unchanged */
+	bool is_cfa_by_rbp;	     /* else by rsp */
+} __attribute__((aligned(64)));
 
 static inline bool code_site_is(const struct code_site *site, uint64_t address, uint64_t generation)
 {
@@ -65,8 +78,9 @@ enum unwind_end {
 enum { UNWIND_FRAMES_MAX = 8192 };
 
 struct native_stack {
-	const struct native_frame
-	    *frames; /* leaf first; owned by the unwinder, until its next run */
+	/* Leaf first; owned by the unwinder, until its next run. Places are the caller's to fill.
+	 */
+	struct native_frame *frames;
 	uint32_t nr;
 	enum unwind_end end;
 };

@@ -20,8 +20,9 @@ enum { FRAMES_MAX = 64, STACK_AT = 0x1000, FRAME_BYTES = 0x100 };
 
 struct sketch {
 	struct native_frame native[FRAMES_MAX];
-	bool is_eval[FRAMES_MAX];
 	uint32_t native_nr;
+	uint32_t evals[FRAMES_MAX];
+	uint32_t evals_nr;
 	struct py_frame python[FRAMES_MAX];
 	uint32_t python_nr;
 };
@@ -33,7 +34,8 @@ static void sketch_native(struct sketch *sketch, const char *text)
 
 		if (*text == ' ')
 			continue;
-		sketch->is_eval[sketch->native_nr] = *text == 'E';
+		if (*text == 'E')
+			sketch->evals[sketch->evals_nr++] = sketch->native_nr;
 		sketch->native[sketch->native_nr++] = (struct native_frame){
 		    .pc = 1, .sp = sp, .cfa = sp + FRAME_BYTES};
 	}
@@ -58,27 +60,37 @@ static void sketch_python(struct sketch *sketch, const char *text)
 	free(copy);
 }
 
-static bool sketch_is_eval(void *context, uint32_t index)
+static bool sketch_is_eval(const struct sketch *sketch, uint32_t index)
 {
-	return ((const struct sketch *)context)->is_eval[index];
+	for (uint32_t i = 0; i < sketch->evals_nr; i++)
+		if (sketch->evals[i] == index)
+			return true;
+	return false;
 }
 
-static void sketch_print(const struct sketch *sketch, const struct merged_frames *merged,
-			 char *text, size_t nr)
+static size_t sketch_print_frame(const struct sketch *sketch, bool is_python, uint32_t index,
+				 char *text, size_t nr)
+{
+	if (is_python)
+		return (size_t)snprintf(text, nr, " %u", sketch->python[index].code_id);
+	return (size_t)snprintf(text, nr, " %c%u", sketch_is_eval(sketch, index) ? 'E' : 'c',
+				index);
+}
+
+/* Each frame behind a blank. */
+static void sketch_print(const struct sketch *sketch, const struct merged_runs *merged, char *text,
+			 size_t nr)
 {
 	size_t at = 0;
 
 	text[0] = '\0';
 	for (size_t i = 0; i < merged->nr; i++) {
-		const struct merged_frame *frame = &merged->items[i];
+		const struct merged_run *run = &merged->items[i];
 
-		if (frame->is_python)
-			at += (size_t)snprintf(text + at, nr - at, "%s%u", i ? " " : "",
-					       sketch->python[frame->index].code_id);
-		else
-			at += (size_t)snprintf(text + at, nr - at, "%s%c%u", i ? " " : "",
-					       sketch->is_eval[frame->index] ? 'E' : 'c',
-					       frame->index);
+		assert_true(run->nr > 0);
+		for (uint32_t j = 0; j < run->nr; j++)
+			at += sketch_print_frame(sketch, run->is_python, run->first + j, text + at,
+						 nr - at);
 	}
 }
 
@@ -94,7 +106,7 @@ struct check {
 static struct merge_counts check_merge(const struct check *check)
 {
 	struct sketch sketch = {0};
-	struct merged_frames merged = {0};
+	struct merged_runs merged = {0};
 	struct merge_counts counts;
 	struct merge_input input;
 	char text[512];
@@ -109,12 +121,12 @@ static struct merge_counts check_merge(const struct check *check)
 				     .python_nr = sketch.python_nr,
 				     .user_sp = STACK_AT,
 				     .keep_eval = check->keep_eval,
-				     .is_eval = check->without_symbols ? NULL : sketch_is_eval,
-				     .context = &sketch};
+				     .evals = sketch.evals,
+				     .evals_nr = check->without_symbols ? 0 : sketch.evals_nr};
 	assert_int_equal(merge_stacks(&input, &merged, &counts), 0);
 	sketch_print(&sketch, &merged, text, sizeof(text));
-	assert_string_equal(text, check->expected);
-	merged_frames_deinit(&merged);
+	assert_string_equal(text[0] ? text + 1 : text, check->expected);
+	merged_runs_deinit(&merged);
 	return counts;
 }
 
@@ -226,16 +238,16 @@ static void test_order_is_never_changed(void **state)
 static void test_last_frame_of_unknown_size(void **state)
 {
 	struct native_frame native[] = {{.sp = 0x1000, .cfa = 0x1100}, {.sp = 0x1100}};
-	struct sketch sketch = {.is_eval = {false, true}};
+	const uint32_t evals[] = {1};
 	struct py_frame python[] = {{.code_id = 1}, {.code_id = PY_FRAME_ENTRY, .value = 0x180}};
 	struct merge_input input = {.native = native,
 				    .native_nr = 2,
 				    .python = python,
 				    .python_nr = 2,
 				    .user_sp = 0x1000,
-				    .is_eval = sketch_is_eval,
-				    .context = &sketch};
-	struct merged_frames merged = {0};
+				    .evals = evals,
+				    .evals_nr = 1};
+	struct merged_runs merged = {0};
 	struct merge_counts counts;
 
 	(void)state;
@@ -243,10 +255,25 @@ static void test_last_frame_of_unknown_size(void **state)
 	assert_int_equal(merged.nr, 2);
 	assert_true(merged.items[1].is_python);
 	/* Without a name it may be anything: the Python frames go behind it. */
-	input.is_eval = NULL;
+	input.evals_nr = 0;
 	assert_int_equal(merge_stacks(&input, &merged, &counts), 0);
-	assert_int_equal(merged.nr, 3);
-	merged_frames_deinit(&merged);
+	assert_int_equal(merged.nr, 2);
+	assert_int_equal(merged.items[0].nr, 2);
+	assert_true(merged.items[1].is_python);
+	merged_runs_deinit(&merged);
+}
+
+/* @next: of the native and the Python frames, those that must come out next. */
+static void check_run(const struct sketch *sketch, const struct merged_run *run, uint32_t next[2])
+{
+	assert_true(run->nr > 0);
+	for (uint32_t i = 0; i < run->nr; i++) {
+		while (run->is_python && next[1] < 12 &&
+		       sketch->python[next[1]].code_id == PY_FRAME_ENTRY)
+			next[1]++;
+		assert_int_equal(run->first + i, next[run->is_python]);
+		next[run->is_python]++;
+	}
 }
 
 /* Whatever the chains, every frame comes out once, in its own order. */
@@ -257,7 +284,7 @@ static void test_nothing_is_lost_or_doubled(void **state)
 	(void)state;
 	for (int round = 0; round < 20000; round++) {
 		struct sketch sketch = {0};
-		struct merged_frames merged = {0};
+		struct merged_runs merged = {0};
 		struct merge_counts counts;
 		uint32_t next[2] = {0, 0};
 		struct merge_input input;
@@ -278,20 +305,15 @@ static void test_nothing_is_lost_or_doubled(void **state)
 					     .python_nr = (random >> 12) % 13,
 					     .user_sp = STACK_AT,
 					     .keep_eval = true,
-					     .is_eval = random & 0x80 ? sketch_is_eval : NULL,
-					     .context = &sketch};
+					     .evals = sketch.evals};
+		while (random & 0x80 && input.evals_nr < sketch.evals_nr &&
+		       sketch.evals[input.evals_nr] < input.native_nr)
+			input.evals_nr++;
 		assert_int_equal(merge_stacks(&input, &merged, &counts), 0);
-		for (size_t i = 0; i < merged.nr; i++) {
-			bool is_python = merged.items[i].is_python;
-
-			while (is_python && next[1] < 12 &&
-			       sketch.python[next[1]].code_id == PY_FRAME_ENTRY)
-				next[1]++;
-			assert_int_equal(merged.items[i].index, next[is_python]);
-			next[is_python]++;
-		}
+		for (size_t i = 0; i < merged.nr; i++)
+			check_run(&sketch, &merged.items[i], next);
 		assert_int_equal(next[0], input.native_nr);
-		merged_frames_deinit(&merged);
+		merged_runs_deinit(&merged);
 	}
 }
 

@@ -408,6 +408,17 @@ static void test_limit(void **state)
 	assert_int_equal(fixture->stack.end, UNWIND_END_LIMIT);
 }
 
+static void test_stack_beyond_the_last_address(void **state)
+{
+	struct fixture *fixture = *state;
+
+	for (unsigned int i = 0; i < 10; i++)
+		push_code(fixture, PLAIN + 5);
+	fixture->regs[PERF_REG_X86_SP] = UINT64_MAX - 15;
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_BAD, CODE + PLAIN, CODE + PLAIN + 5);
+}
+
 static void test_no_registers(void **state)
 {
 	struct fixture *fixture = *state;
@@ -477,6 +488,156 @@ static void test_random_stacks(void **state)
 				assert_true(frame->sp > frame[-1].sp && frame->sp == frame[-1].cfa);
 		}
 	}
+}
+
+/* Registers that no rule needs are not followed: they must be found all the same when one does. */
+static void test_register_is_found_late(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, SAVES + 5);
+	push(fixture, stack_address(8)); /* rbx of SAVES's caller */
+	push(fixture, 0);
+	push_code(fixture, PLAIN + 5);
+	push_code(fixture, SAVES + 9);
+	push(fixture, 0); /* its caller's, which is BY_RBX's too: words[5] */
+	push(fixture, 0);
+	push_code(fixture, PLAIN + 9);
+	push_code(fixture, BY_RBX + 5);
+	push_code(fixture, START + 7); /* where SAVES's would lead */
+	push_code(fixture, START + 5);
+	fixture->words[5] = stack_address(9);
+	fixture->regs[PERF_REG_X86_BX] = stack_address(1);
+	run(fixture, CODE + PLAIN);
+	check_stack(fixture, UNWIND_END_COMPLETE, CODE + PLAIN, CODE + SAVES + 5, CODE + PLAIN + 5,
+		    CODE + SAVES + 9, CODE + PLAIN + 9, CODE + BY_RBX + 5, CODE + START + 5);
+}
+
+/* Write the word at @at, and all up to it that is not written yet. */
+static void put_word(struct fixture *fixture, uint64_t at, uint64_t word)
+{
+	while (fixture->words_nr <= at)
+		push(fixture, 0);
+	fixture->words[at] = word;
+}
+
+/* Frames of all kinds that need no more than rsp, rbp and rbx, which lead where they should. */
+static void grow_stack(struct fixture *fixture, unsigned int *seed)
+{
+	uint64_t *rbp = &fixture->regs[PERF_REG_X86_BP]; /* where the next caller's is from */
+	uint64_t *rbx = NULL;				 /* NULL: used up */
+	uint64_t at = 0;				 /* of the next return address */
+
+	fixture->words_nr = 0;
+	while (at < 200) {
+		const uint64_t gap = (uint64_t)rand_r(seed) % 4;
+		const unsigned int choice = (unsigned int)rand_r(seed) % 8;
+
+		if (choice == 0) {
+			put_word(fixture, at, CODE + FRAMED + 5);
+			*rbp = stack_address(at + 1 + gap);
+			put_word(fixture, at + 1 + gap, 0);
+			rbp = &fixture->words[at + 1 + gap];
+			at += 2 + gap;
+		} else if (choice == 1 && rbx) {
+			put_word(fixture, at, CODE + BY_RBX + 5);
+			*rbx = stack_address(at + gap);
+			rbx = NULL;
+			at += 1 + gap;
+		} else if (choice <= 3) {
+			put_word(fixture, at, CODE + SAVES + 5);
+			put_word(fixture, at + 2, 0);
+			rbx = &fixture->words[at + 1];
+			rbp = &fixture->words[at + 2];
+			at += 3;
+		} else if (choice == 4) {
+			put_word(fixture, at, CODE + EXPRESSION + 5);
+			at += 3;
+		} else {
+			put_word(fixture, at, CODE + PLAIN + 5);
+			at += 1;
+		}
+	}
+	put_word(fixture, at, CODE + START + 5);
+}
+
+/* Mostly to the next instruction of the same function. */
+static void change_word(struct fixture *fixture, unsigned int *seed)
+{
+	uint64_t *word = &fixture->words[(uint64_t)rand_r(seed) % fixture->words_nr];
+
+	if (*word >= CODE && *word < CODE + CODE_MAX)
+		*word ^= 1;
+	else if (rand_r(seed) % 4 == 0)
+		*word = rand_r(seed) % 2 ? random_word(seed)
+					 : stack_address((uint64_t)rand_r(seed) % 220);
+}
+
+/* What is shared with the thread's last stack is what would be found without it. */
+static void check_against_fresh(struct fixture *fixture, struct unwinder *fresh)
+{
+	const struct native_stack found = fixture->stack;
+
+	uint64_t packed[24];
+	struct record_sample sample = sample_make(fixture, packed);
+	struct native_stack expected;
+
+	assert_int_equal(unwinder_run(fresh, &fixture->space, REGS_MASK, &sample, &expected), 0);
+	assert_int_equal(found.end, expected.end);
+	assert_int_equal(found.nr, expected.nr);
+	for (uint32_t i = 0; i < found.nr; i++) {
+		assert_int_equal(found.frames[i].pc, expected.frames[i].pc);
+		assert_int_equal(found.frames[i].sp, expected.frames[i].sp);
+		assert_int_equal(found.frames[i].cfa, expected.frames[i].cfa);
+		assert_int_equal(found.frames[i].flags, expected.frames[i].flags);
+		assert_ptr_equal(found.frames[i].mapping, expected.frames[i].mapping);
+	}
+}
+
+static void test_stacks_like_the_last_one(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned int seed = 5;
+	uint64_t frames_nr = 0;
+
+	for (unsigned int turn = 0; turn < 20000; turn++) {
+		struct unwinder *fresh;
+		uint64_t all_nr;
+
+		if (turn % 20 == 0)
+			grow_stack(fixture, &seed);
+		for (unsigned int i = (unsigned int)rand_r(&seed) % 4; i > 0; i--)
+			change_word(fixture, &seed);
+		all_nr = fixture->words_nr;
+		if (turn % 7 == 0)
+			fixture->words_nr = (uint64_t)rand_r(&seed) % (all_nr + 1);
+		assert_int_equal(unwinder_create(&fresh), 0);
+		run(fixture, CODE + PLAIN + (uint64_t)rand_r(&seed) % 2);
+		check_against_fresh(fixture, fresh);
+		frames_nr += fixture->stack.nr;
+		fixture->words_nr = all_nr;
+		unwinder_destroy(fresh);
+	}
+	assert_true(frames_nr > UINT64_C(20000) * 20);
+}
+
+/* The same words where other code is mapped since. */
+static void test_last_stack_of_other_code(void **state)
+{
+	struct fixture *fixture = *state;
+
+	push_code(fixture, PLAIN + 5);
+	push_code(fixture, PLAIN + 6);
+	push_code(fixture, START + 5);
+	run(fixture, VDSO + PLAIN);
+	check_stack(fixture, UNWIND_END_COMPLETE, VDSO + PLAIN, CODE + PLAIN + 5, CODE + PLAIN + 6,
+		    CODE + START + 5);
+	map(fixture, CODE, true, NULL);
+	fixture->space.generation++;
+	run(fixture, VDSO + PLAIN);
+	check_stack(fixture, UNWIND_END_NO_CFI, VDSO + PLAIN, CODE + PLAIN + 5);
+	assert_ptr_equal(fixture->stack.frames[1].mapping,
+			 address_space_find(&fixture->space, CODE));
 }
 
 /* Rows are compiled in the middle of a walk: without memory it ends so, not with a guess. */
@@ -557,9 +718,13 @@ int main(void)
 	    unwind_test(test_frame_pointer),
 	    unwind_test(test_unbelievable_frame_pointers),
 	    unwind_test(test_limit),
+	    unwind_test(test_stack_beyond_the_last_address),
 	    unwind_test(test_no_registers),
 	    unwind_test(test_sample_register),
 	    unwind_test(test_random_stacks),
+	    unwind_test(test_register_is_found_late),
+	    unwind_test(test_stacks_like_the_last_one),
+	    unwind_test(test_last_stack_of_other_code),
 	    unwind_test(test_no_memory_for_rows),
 	    unwind_test(test_libunwind_agrees),
 	};

@@ -38,6 +38,8 @@ enum {
 	TRAMPOLINE_2 = 0x1d00, /* 9 bytes; signal frame, its FDE begins at the first byte */
 	THROWER = 0x1e00,      /* CFA = rbp + 16, rax, rdx and rbp saved */
 	THROWER_LEFT = 0x1e80, /* of it: CFA = rsp, return address in rcx */
+	SAVES = 0x1f00,	       /* CFA = rsp + 24, rbp at CFA - 16, rbx at CFA - 24 */
+	BY_RBX = 0x1f80,       /* CFA = rbx + 16 */
 	NOTHING = 0x2000,      /* no FDE */
 };
 
@@ -86,6 +88,10 @@ static inline void add_functions(struct strbuf *bytes)
 		      PROGRAM(DW_CFA_def_cfa, 6, 16, DW_CFA_offset | 0, 4, DW_CFA_offset | 1, 3,
 			      DW_CFA_offset | 6, 2, DW_CFA_advance_loc1, 0x80, DW_CFA_def_cfa, 7, 0,
 			      DW_CFA_restore | 6, DW_CFA_register, 16, 2));
+	cfi_bytes_fde(
+	    bytes, cie, SAVES, 0x80,
+	    PROGRAM(DW_CFA_def_cfa_offset, 24, DW_CFA_offset | 6, 2, DW_CFA_offset | 3, 3));
+	cfi_bytes_fde(bytes, cie, BY_RBX, 0x80, PROGRAM(DW_CFA_def_cfa, 3, 16));
 }
 
 static inline void map(struct fixture *fixture, uint64_t start, bool is_executable,
