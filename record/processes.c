@@ -18,6 +18,7 @@ struct process {
 	bool is_python;
 	bool is_ending; /* its leader exited; swept when the last thread did */
 	bool is_fresh;	/* not looked at again since it was registered */
+	bool is_stale;	/* it was in the middle of its exec then, and is something else now */
 	bool is_nested; /* in a pid namespace below the recorder's */
 	uint64_t start_ticks;
 	uint64_t start_code;
@@ -37,11 +38,22 @@ struct target {
 	UT_hash_handle hh;
 };
 
+/* A process that has mapped an interpreter, yet could not be recorded when that was told. */
+struct retry {
+	uint32_t tgid;
+	uint32_t left_nr;
+};
+
+VEC_DEFINE(retries, struct retry)
+
+enum { RETRIES_MAX = 10 }; /* rounds */
+
 struct processes {
 	struct processes_options options;
 	struct sampler *sampler;
 	struct process *by_tgid;
 	struct target *targets;
+	struct retries retries;
 	struct code_layout layouts[PYREC_LAYOUTS_MAX];
 	uint32_t layouts_nr;
 	struct processes_counts counts;
@@ -71,6 +83,7 @@ void processes_destroy(struct processes *processes)
 		HASH_DEL(processes->targets, target);
 		free(target);
 	}
+	retries_deinit(&processes->retries);
 	free(processes);
 }
 
@@ -282,9 +295,10 @@ static void count_process(struct processes *processes, const struct process_imag
 
 /*
  * Look at a process; when it is one to record, tell report and BPF. A refusal concerns it alone.
- * What is found held at @since_ns already.
+ * What is found held at @since_ns already. Return: 0 or -errno; -EAGAIN: there is nothing to see of
+ * an interpreter, or nothing of a process any more.
  */
-static void process_register(struct processes *processes, uint32_t tgid, uint64_t since_ns)
+static int process_register(struct processes *processes, uint32_t tgid, uint64_t since_ns)
 {
 	uint64_t known_ns = output_now_ns(processes->options.output);
 	struct process_image image;
@@ -294,15 +308,19 @@ static void process_register(struct processes *processes, uint32_t tgid, uint64_
 
 	if (error == -EACCES || error == -EPERM)
 		processes->counts.denied_nr++;
-	if (error || !image.has_maps || (!image.python && !processes->options.all_processes) ||
-	    process_stat_settled(tgid, &status))
-		return;
+	if (!error && (!image.has_maps || (!image.python && !processes->options.all_processes)))
+		error = -EAGAIN;
+	if (!error)
+		error = process_stat_settled(tgid, &status);
+	if (error)
+		return error;
 	process = processes_add(processes, tgid);
 	if (!process)
-		return;
+		return -ENOMEM;
 	process->is_python = image.python != NULL;
 	process->is_ending = false;
 	process->is_fresh = true;
+	process->is_stale = false;
 	process->start_ticks = status.start_ticks;
 	process->start_code = status.start_code;
 	process->start_stack = status.start_stack;
@@ -318,9 +336,43 @@ static void process_register(struct processes *processes, uint32_t tgid, uint64_
 	if (error) {
 		log_debug("pid %u is not recorded: %s", tgid, strerror(-error));
 		processes_remove(processes, process);
-		return;
+		return error;
 	}
 	count_process(processes, &image);
+	return 0;
+}
+
+/*
+ * A refusal of the moment must not cost a process all of its samples: no other record tells of it.
+ * So processes_recheck() looks at it again.
+ */
+static void process_register_or_retry(struct processes *processes, uint32_t tgid, uint64_t since_ns)
+{
+	const struct retry retry = {.tgid = tgid, .left_nr = RETRIES_MAX};
+	int error = process_register(processes, tgid, since_ns);
+
+	if (!error || error == -EACCES || error == -EPERM || error == -ENOENT)
+		return;
+	log_debug("pid %u is looked at again: %s", tgid, strerror(-error));
+	(void)!retries_append(&processes->retries, retry);
+}
+
+/* Those that no record since has led to, and processes that are no more what they were. */
+static void processes_retry(struct processes *processes)
+{
+	struct retries *retries = &processes->retries;
+	size_t kept_nr = 0;
+
+	for (size_t i = 0; i < retries->nr; i++) {
+		struct retry retry = retries->items[i];
+		const struct process *process = processes_find(processes, retry.tgid);
+		const uint64_t now_ns = output_now_ns(processes->options.output);
+
+		if ((!process || process->is_stale) && is_wanted(processes, retry.tgid) &&
+		    process_register(processes, retry.tgid, now_ns) && --retry.left_nr)
+			retries->items[kept_nr++] = retry;
+	}
+	retries->nr = kept_nr;
 }
 
 static int scan_visit(void *context, uint32_t pid)
@@ -328,7 +380,7 @@ static int scan_visit(void *context, uint32_t pid)
 	struct processes *processes = context;
 
 	if (is_wanted(processes, pid))
-		process_register(processes, pid, output_now_ns(processes->options.output));
+		(void)!process_register(processes, pid, output_now_ns(processes->options.output));
 	return 0;
 }
 
@@ -351,9 +403,11 @@ static void process_recheck(struct processes *processes, struct process *process
 	process->is_fresh = false;
 	if (status.start_code == 1) /* the kernel does not tell us */
 		status.start_code = status.start_stack = 0;
-	if (status.start_code != process->start_code || status.start_stack != process->start_stack)
-		process_register(processes, process->tgid,
-				 output_now_ns(processes->options.output));
+	if (status.start_code == process->start_code && status.start_stack == process->start_stack)
+		return;
+	process->is_stale = true;
+	process_register_or_retry(processes, process->tgid,
+				  output_now_ns(processes->options.output));
 }
 
 /* ---- Side-band ---- */
@@ -388,7 +442,7 @@ static int on_mmap(struct processes *processes, const struct record *record)
 		file = NULL;
 	if (process ? file && file->runtime && !process->is_python
 		    : (file && file->runtime) || processes->options.all_processes) {
-		process_register(processes, mmap->pid, record->id.time_ns);
+		process_register_or_retry(processes, mmap->pid, record->id.time_ns);
 		return processes->options.output->error;
 	}
 	if (!process)
@@ -546,6 +600,7 @@ void processes_recheck(struct processes *processes)
 	HASH_ITER (hh, processes->by_tgid, process, next)
 		if (process->is_fresh)
 			process_recheck(processes, process);
+	processes_retry(processes);
 }
 
 void processes_sweep(struct processes *processes)

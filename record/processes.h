@@ -40,7 +40,8 @@ must_check int processes_scan(struct processes *processes);
 /** One record of the side-band. Return: 0, or the output's error. */
 must_check int processes_on_record(struct processes *processes,
 				   const struct perf_event_header *header);
-/** Each round: look again at those that were registered in the middle of their exec. */
+/** Each round: look again at those that were registered in the middle of their exec, or that could
+ * not be when they mapped an interpreter. */
 void processes_recheck(struct processes *processes);
 /** About once a second: forget those that ended. */
 void processes_sweep(struct processes *processes);

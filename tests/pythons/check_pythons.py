@@ -86,7 +86,10 @@ def run_target(interpreter, target, command, path, tally):
         return "target does not run: " + said, True
     tally.is_musl = "musl" in interpreter.build
     matrix_targets.JUDGES[target](documents, harness.script(path), tally)
-    return verdict_of(tally)
+    words, is_failure = verdict_of(tally)
+    if is_failure:
+        print(done.stderr, end="", flush=True)
+    return words, is_failure
 
 
 def keep_details(interpreter, target, tally):

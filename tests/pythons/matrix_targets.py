@@ -171,8 +171,11 @@ def judge_children(documents, everything, tally):
             if own != [document["worker"]] and "work_as" not in sample.python_names()[-1:]:
                 tally.impossible.append((sample, f"{own}, not {document['worker']}"))
         # On a machine so busy that it got less, the recorder came too late as well.
-        if not seen and document["process_cpu_seconds"] > CPU_SECONDS_MIN:
-            tally.failures.append(f"no sample of {document['worker']}")
+        cpu_seconds = document["process_cpu_seconds"]
+        if not seen and cpu_seconds > CPU_SECONDS_MIN:
+            nr = sum(sample.pid == document["pid"] for sample in everything)
+            what = f"{document['worker']}, which had {cpu_seconds:.2f} s of CPU time"
+            tally.failures.append(f"no sample of {what}; {nr} of its process in all")
 
 
 JUDGES = {

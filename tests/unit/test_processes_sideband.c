@@ -94,6 +94,48 @@ static void test_mmap(void **state)
 	bench_end(&bench);
 }
 
+/* Neither the sampler's refusal nor what cannot be seen yet is the last word. */
+static void test_mmap_is_looked_at_again(void **state)
+{
+	const struct processes_options options = {.only_targets = true};
+	struct bench bench;
+
+	(void)state;
+	bench_begin(&bench, &options);
+	python_start(&bench, VERSION);
+	assert_int_equal(processes_add_target(bench.processes, (uint32_t)bench.child), 0);
+	bench.sampler.error = -EBUSY;
+	mmap_send(&bench);
+	processes_recheck(bench.processes);
+	assert_int_equal(bench.sampler.entries_nr, 0);
+	bench.sampler.error = 0;
+	processes_recheck(bench.processes);
+	entry_check(&bench);
+	assert_int_equal(processes_get_counts(bench.processes).python_nr, 1);
+	bench_end(&bench);
+}
+
+static void test_looking_again_ends(void **state)
+{
+	const struct processes_options options = {.only_targets = true};
+	struct bench bench;
+
+	(void)state;
+	bench_begin(&bench, &options);
+	python_start(&bench, VERSION);
+	assert_int_equal(processes_add_target(bench.processes, (uint32_t)bench.child), 0);
+	bench.sampler.error = -EBUSY;
+	mmap_send(&bench);
+	for (int round = 0; round < 10; round++)
+		processes_recheck(bench.processes);
+	bench.sampler.error = 0;
+	processes_recheck(bench.processes);
+	assert_int_equal(bench.sampler.entries_nr, 0);
+	mmap_send(&bench); /* until it is told of again */
+	entry_check(&bench);
+	bench_end(&bench);
+}
+
 static void task_send_at(struct bench *bench, uint32_t type, pid_t pid, pid_t parent,
 			 uint64_t time_ns)
 {
@@ -247,9 +289,14 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_exec),    cmocka_unit_test(test_mmap),
-	    cmocka_unit_test(test_fork),    cmocka_unit_test(test_place_of_fork),
-	    cmocka_unit_test(test_exit),    cmocka_unit_test(test_lost),
+	    cmocka_unit_test(test_exec),
+	    cmocka_unit_test(test_mmap),
+	    cmocka_unit_test(test_mmap_is_looked_at_again),
+	    cmocka_unit_test(test_looking_again_ends),
+	    cmocka_unit_test(test_fork),
+	    cmocka_unit_test(test_place_of_fork),
+	    cmocka_unit_test(test_exit),
+	    cmocka_unit_test(test_lost),
 	    cmocka_unit_test(test_damaged),
 	};
 
