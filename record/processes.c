@@ -24,8 +24,8 @@ struct process {
 	uint64_t start_code;
 	uint64_t start_stack;
 	/*
-	 * What is known was true at this time. The rings of the CPUs are drained one after the
-	 * other, so a record may come that is older than it: that one changes nothing.
+	 * What is known was true at this time: it was read from /proc, so a record may come that is
+	 * older. That one changes nothing.
 	 */
 	uint64_t known_ns;
 	int32_t layout; /* -1: none */
