@@ -7,22 +7,14 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/hash.h"
 #include "report/cfi_evaluate.h"
 #include "report/cfi_rule.h"
 #include "report/cfi_table.h"
+#include "report/code_sites.h"
 #include "report/module.h"
 #include "report/unwind_state.h"
 
-enum { PLACES_NR = 128, SITES_NR = 1 << 15, LAST_STACKS_NR = 16 };
-
-/* What a mapping's code is looked up in; found once for each place where a module is mapped. */
-struct code_place {
-	struct module *module;
-	uint64_t shift; /* mapping's start less its file offset */
-	uint64_t bias;	/* address less vaddr */
-	const struct cfi_table *cfi;
-};
+enum { LAST_STACKS_NR = 16 };
 
 /* The stack that was unwound last of a thread, kept by its number. */
 struct last_stack {
@@ -40,9 +32,7 @@ struct unwinder {
 	size_t plain_first;
 	size_t plain_end;
 	struct last_stack last_stacks[LAST_STACKS_NR];
-	struct code_place places[PLACES_NR];
-	struct code_site *sites; /* SITES_NR, in their own cache lines */
-	void *sites_memory;
+	struct code_sites code;
 
 	/* How a sample's registers lie for @regs_mask: DWARF number of each, or one of none. */
 	uint64_t regs_mask;
@@ -50,20 +40,16 @@ struct unwinder {
 	uint8_t regs_nr;
 
 	/* The sample in work. */
-	const struct address_space *space;
 	const struct native_frame *like; /* of the thread's last stack, those not yet passed */
 	const struct native_frame *like_end;
 	struct stack_dump dump;
 	struct unwind_registers registers;
-	const struct mapping *last_mapping;
 	size_t exception_nr; /* frames up to the last one with an enum cfi_exception; 0: none */
 	uint64_t leaf_rcx;   /* 0: not known */
 };
 
 /* What a step comes to: on to the caller, or one of enum unwind_end, or -ENOMEM. */
 enum { STEP_ON = 0x100 };
-
-static const struct cfi_rule no_rule = {.kind = CFI_RULE_NONE};
 
 static struct native_frame *frames_create(void)
 {
@@ -73,20 +59,13 @@ static struct native_frame *frames_create(void)
 int unwinder_create(struct unwinder **ret)
 {
 	struct unwinder *unwinder = calloc(1, sizeof(*unwinder));
-	const size_t align = _Alignof(struct code_site);
 
 	*ret = unwinder;
 	if (!unwinder)
 		return -ENOMEM;
 	unwinder->frames = frames_create();
-	/* As large as it is, it comes as zeros that are not there until they are written to. */
-	unwinder->sites_memory = calloc(SITES_NR + 1, sizeof(*unwinder->sites));
-	if (unwinder->frames && unwinder->sites_memory) {
-		unwinder->sites = (struct code_site *)(((uintptr_t)unwinder->sites_memory + align -
-							1) &
-						       -(uintptr_t)align);
+	if (unwinder->frames && code_sites_init(&unwinder->code) == 0)
 		return 0;
-	}
 	unwinder_destroy(unwinder);
 	*ret = NULL;
 	return -ENOMEM;
@@ -99,7 +78,7 @@ void unwinder_destroy(struct unwinder *unwinder)
 	for (size_t i = 0; i < LAST_STACKS_NR; i++)
 		free(unwinder->last_stacks[i].frames);
 	free(unwinder->frames);
-	free(unwinder->sites_memory);
+	code_sites_deinit(&unwinder->code);
 	free(unwinder);
 }
 
@@ -175,86 +154,6 @@ static void read_sample_registers(struct unwinder *unwinder, const struct record
 	for (unsigned int i = 0; sample->regs && i < unwinder->regs_nr; i++)
 		if (unwinder->regs_order[i] != REGISTER_NONE)
 			register_set(registers, unwinder->regs_order[i], sample->regs[i]);
-}
-
-/* -- rules of an address -- */
-
-static const struct mapping *find_code(struct unwinder *unwinder, uint64_t address)
-{
-	const struct mapping *mapping = unwinder->last_mapping;
-
-	if (!mapping || address < mapping->start || address >= mapping->end)
-		mapping = address_space_find(unwinder->space, address);
-	if (!mapping || !mapping->is_executable)
-		return NULL;
-	unwinder->last_mapping = mapping;
-	return mapping;
-}
-
-static const struct code_place *find_place(struct unwinder *unwinder, const struct mapping *mapping,
-					   uint64_t address)
-{
-	uint64_t shift = mapping->start - mapping->file_offset;
-	uint64_t hash = hash_mix64((uintptr_t)mapping->module ^ shift);
-	struct code_place *place = &unwinder->places[hash % PLACES_NR];
-	uint64_t vaddr;
-
-	if (place->module == mapping->module && place->shift == shift)
-		return place;
-	*place = (struct code_place){.module = mapping->module, .shift = shift};
-	if (module_vaddr(mapping->module, address - shift, &vaddr) == 0) {
-		place->bias = address - vaddr;
-		place->cfi = module_cfi(mapping->module);
-	}
-	return place;
-}
-
-static const struct cfi_rule *find_rule(struct unwinder *unwinder, const struct mapping *mapping,
-					uint64_t address)
-{
-	const struct code_place *place;
-
-	if (!mapping || !mapping->module)
-		return &no_rule;
-	place = find_place(unwinder, mapping, address);
-	return place->cfi ? cfi_table_find(place->cfi, address - place->bias) : &no_rule;
-}
-
-/* Only with rsp and rbp the way down the stack is followed as far as it goes. */
-static void site_set_plain(struct code_site *site, const struct cfi_rule *rule)
-{
-	site->plain_bytes_less_1 = UINT64_MAX;
-	if (!rule->plain_offset || rule->is_signal ||
-	    (rule->cfa_register != DWARF_RSP && rule->cfa_register != DWARF_RBP))
-		return;
-	site->plain_bytes_less_1 = -(uint64_t)(int64_t)rule->plain_offset - 1;
-	site->cfa_offset = rule->cfa_offset;
-	site->is_cfa_by_rbp = rule->cfa_register == DWARF_RBP;
-	if (rule->saved_mask >> CFI_SAVED_RBP & 1)
-		site->rbp_offset = rule->saved[CFI_SAVED_RBP].offset;
-}
-
-__attribute__((noinline)) static void site_ask(struct unwinder *unwinder, struct code_site *site,
-					       uint64_t address)
-{
-	*site = (struct code_site){.address = address,
-				   .generation_plus_1 = unwinder->space->generation + 1};
-	site->mapping = find_code(unwinder, address);
-	site->rule = find_rule(unwinder, site->mapping, address);
-	site_set_plain(site, site->rule);
-}
-
-/* Mapping and rule of the code at @address. */
-static inline struct code_site *find_site(struct unwinder *unwinder, uint64_t address)
-{
-	const uint64_t generation = unwinder->space->generation;
-	const uint64_t mixed = (address + (generation << 32)) * UINT64_C(0x9e3779b97f4a7c15);
-	struct code_site *site = &unwinder->sites[mixed >> 49];
-
-	_Static_assert(SITES_NR == 1 << 15, "the upper 15 bits choose");
-	if (!code_site_is(site, address, generation))
-		site_ask(unwinder, site, address);
-	return site;
 }
 
 /* -- one frame -- */
@@ -392,7 +291,8 @@ static int step_over_signal(struct unwinder *unwinder, struct native_frame *fram
 static int step_by_state(struct unwinder *unwinder, const struct cfi_rule *rule,
 			 struct native_frame *frame)
 {
-	const struct code_place *place = find_place(unwinder, frame->mapping, frame->pc);
+	const struct code_place *place = code_place_find(&unwinder->code, frame->mapping,
+							 frame->pc);
 	const uint8_t *section;
 	const struct cfi_state *state = cfi_table_state(place->cfi, rule, &section);
 	int error = -EBADMSG;
@@ -435,14 +335,14 @@ static bool may_follow_call(const struct mapping *mapping, uint64_t vaddr)
 /* Code that may have made the call which returns to @address. */
 static bool is_believable_return(struct unwinder *unwinder, uint64_t address)
 {
-	const struct mapping *mapping = find_code(unwinder, address - 1);
+	const struct mapping *mapping = code_mapping_find(&unwinder->code, address - 1);
 	const struct code_place *place;
 
 	if (!mapping)
 		return false;
 	if (!mapping->module)
 		return true;
-	place = find_place(unwinder, mapping, address - 1);
+	place = code_place_find(&unwinder->code, mapping, address - 1);
 	if (place->cfi &&
 	    cfi_table_find(place->cfi, address - 1 - place->bias)->kind == CFI_RULE_NONE)
 		return false;
@@ -480,8 +380,8 @@ static int step(struct unwinder *unwinder, const struct cfi_rule *rule, struct n
 	 * in its system call behind its last byte, where the FDE may have ended.
 	 */
 	if (rule->kind == CFI_RULE_NONE) {
-		const struct cfi_rule *beside = find_rule(unwinder, frame->mapping,
-							  frame->pc - !is_return_address);
+		const struct cfi_rule *beside = code_rule_find(&unwinder->code, frame->mapping,
+							       frame->pc - !is_return_address);
 
 		if (beside->is_signal || beside->kind == CFI_RULE_NO_MEMORY)
 			rule = beside;
@@ -605,7 +505,7 @@ static void walk_plain_frames(struct unwinder *unwinder, uint32_t *flags)
 			rbp = unwinder->like->rbp;
 			continue;
 		}
-		site = find_site(unwinder, pc - !(state & NATIVE_FRAME_INTERRUPTED));
+		site = code_site_find(&unwinder->code, pc - !(state & NATIVE_FRAME_INTERRUPTED));
 		bytes = (uint64_t)(int64_t)site->cfa_offset;
 		if (site->is_cfa_by_rbp) {
 			if (!is_rbp_known)
@@ -653,7 +553,7 @@ static void registers_catch_up(struct unwinder *unwinder)
 	for (size_t i = unwinder->nr; i-- > unwinder->plain_from && wanted;) {
 		const struct native_frame *frame = &unwinder->frames[i];
 		const struct cfi_rule *rule =
-		    find_site(unwinder, native_frame_lookup_pc(frame))->rule;
+		    code_site_find(&unwinder->code, native_frame_lookup_pc(frame))->rule;
 		uint32_t mask = rule->saved_mask & wanted;
 
 		wanted &= ~mask;
@@ -686,7 +586,7 @@ static int unwinder_walk(struct unwinder *unwinder)
 		if (unwinder->nr >= UNWIND_FRAMES_MAX)
 			return UNWIND_END_LIMIT;
 		pc = unwinder->registers.values[DWARF_RIP];
-		site = find_site(unwinder, pc - !(flags & NATIVE_FRAME_INTERRUPTED));
+		site = code_site_find(&unwinder->code, pc - !(flags & NATIVE_FRAME_INTERRUPTED));
 		/* Threads and old start-up code end with a zero where the return address is. */
 		if (unwinder->nr && pc == 0)
 			return unwinder->exception_nr ? UNWIND_END_BAD : UNWIND_END_COMPLETE;
@@ -711,7 +611,7 @@ static bool are_of_one_function(struct unwinder *unwinder, const struct native_f
 
 	if (a->mapping != b->mapping || !a->mapping || !a->mapping->module)
 		return false;
-	place = find_place(unwinder, a->mapping, pc);
+	place = code_place_find(&unwinder->code, a->mapping, pc);
 	return place->cfi &&
 	       cfi_frames_find(cfi_table_frames(place->cfi), pc - place->bias, &fde) == 0 &&
 	       other_pc - place->bias >= fde.start && other_pc - place->bias < fde.end;
@@ -754,7 +654,7 @@ static void look_at_last_stack(struct unwinder *unwinder, uint32_t tid)
 	const struct last_stack *last = last_stack_of(unwinder, tid);
 
 	unwinder->like = unwinder->like_end = NULL;
-	if (last->tid != tid || last->generation_plus_1 != unwinder->space->generation + 1)
+	if (last->tid != tid || last->generation_plus_1 != unwinder->code.space->generation + 1)
 		return;
 	unwinder->like = last->frames + last->plain_first;
 	unwinder->like_end = last->frames + last->plain_end;
@@ -769,7 +669,7 @@ static int keep_last_stack(struct unwinder *unwinder, uint32_t tid)
 	if (!other)
 		return -ENOMEM;
 	*last = (struct last_stack){.tid = tid,
-				    .generation_plus_1 = unwinder->space->generation + 1,
+				    .generation_plus_1 = unwinder->code.space->generation + 1,
 				    .frames = unwinder->frames,
 				    .plain_first = unwinder->plain_first,
 				    .plain_end = unwinder->plain_end};
@@ -787,8 +687,8 @@ int unwinder_run(struct unwinder *unwinder, const struct address_space *space, u
 	unwinder->plain_first = 0;
 	unwinder->plain_end = 0;
 	unwinder->exception_nr = 0;
-	unwinder->space = space;
-	unwinder->last_mapping = NULL;
+	unwinder->code.space = space;
+	unwinder->code.last_mapping = NULL;
 	if (sample->regs_abi == PERF_SAMPLE_REGS_ABI_64)
 		read_sample_registers(unwinder, sample, regs_mask);
 	if (sample->regs_abi == PERF_SAMPLE_REGS_ABI_64 &&

@@ -13,22 +13,12 @@
 #include "common/cleanup.h"
 #include "format/record.h"
 #include "report/address_space.h"
+#include "report/code_sites.h"
 
 enum native_frame_flags {
 	NATIVE_FRAME_GUESSED = 1 << 0,	   /* found through a checked frame pointer, not CFI */
 	NATIVE_FRAME_SIGNAL = 1 << 1,	   /* signal trampoline; its caller was interrupted at pc */
 	NATIVE_FRAME_INTERRUPTED = 1 << 2, /* pc is the next instruction, not a return address */
-};
-
-struct cfi_rule;
-struct code_site;
-
-/* What is shown for an address: for who names frames (sample_stack.c). */
-struct native_place {
-	uint32_t location_plus_1; /* 0: not asked yet */
-	uint8_t role;		  /* enum location_role of that location */
-	uint8_t inlined_nr;	  /* of that location */
-	bool is_simple;		  /* no evaluation loop, nothing inlined */
 };
 
 struct native_frame {
@@ -43,28 +33,6 @@ struct native_frame {
 	int32_t rbp_offset;	       /* struct code_site; where a plain rule led to the caller */
 	uint64_t rbp;		       /* likewise: this register in this frame, if it is known */
 };
-
-/*
- * What one address comes to in one state of one address space, kept by a hash: another address may
- * have taken its place since.
- */
-struct code_site {
-	uint64_t address;
-	uint64_t generation_plus_1; /* of the address space; 0: empty */
-	const struct mapping *mapping;
-	const struct cfi_rule *rule;
-	struct native_place place;
-	/* Of a plain rule, so that nearly every step needs no more memory than this site. */
-	uint64_t plain_bytes_less_1; /* -plain_offset - 1; UINT64_MAX: the rule is no such one */
-	int32_t cfa_offset;	     /* from rsp, or from rbp */
-	int32_t rbp_offset;	     /* from the CFA to the caller's rbp; 0: it is unchanged */
-	bool is_cfa_by_rbp;	     /* else by rsp */
-} __attribute__((aligned(64)));
-
-static inline bool code_site_is(const struct code_site *site, uint64_t address, uint64_t generation)
-{
-	return site->address == address && site->generation_plus_1 == generation + 1;
-}
 
 enum unwind_end {
 	UNWIND_END_COMPLETE,  /* the outermost frame: CFI says so (RA undefined) */
