@@ -18,7 +18,6 @@ struct process {
 	bool is_python;
 	bool is_ending; /* its leader exited; swept when the last thread did */
 	bool is_fresh;	/* not looked at again since it was registered */
-	bool is_stale;	/* it was in the middle of its exec then, and is something else now */
 	bool is_nested; /* in a pid namespace below the recorder's */
 	uint64_t start_ticks;
 	uint64_t start_code;
@@ -320,7 +319,6 @@ static int process_register(struct processes *processes, uint32_t tgid, uint64_t
 	process->is_python = image.python != NULL;
 	process->is_ending = false;
 	process->is_fresh = true;
-	process->is_stale = false;
 	process->start_ticks = status.start_ticks;
 	process->start_code = status.start_code;
 	process->start_stack = status.start_stack;
@@ -357,7 +355,7 @@ static void process_register_or_retry(struct processes *processes, uint32_t tgid
 	(void)!retries_append(&processes->retries, retry);
 }
 
-/* Those that no record since has led to, and processes that are no more what they were. */
+/* Those that no record since has led to. */
 static void processes_retry(struct processes *processes)
 {
 	struct retries *retries = &processes->retries;
@@ -365,10 +363,9 @@ static void processes_retry(struct processes *processes)
 
 	for (size_t i = 0; i < retries->nr; i++) {
 		struct retry retry = retries->items[i];
-		const struct process *process = processes_find(processes, retry.tgid);
 		const uint64_t now_ns = output_now_ns(processes->options.output);
 
-		if ((!process || process->is_stale) && is_wanted(processes, retry.tgid) &&
+		if (!processes_find(processes, retry.tgid) && is_wanted(processes, retry.tgid) &&
 		    process_register(processes, retry.tgid, now_ns) && --retry.left_nr)
 			retries->items[kept_nr++] = retry;
 	}
@@ -395,19 +392,18 @@ int processes_scan(struct processes *processes)
  */
 static void process_recheck(struct processes *processes, struct process *process)
 {
+	const uint32_t tgid = process->tgid;
 	struct proc_stat status;
 
-	if (proc_stat_read(process->tgid, &status) ||
-	    (status.start_stack == 0 && status.start_code != 1))
+	if (proc_stat_read(tgid, &status) || (status.start_stack == 0 && status.start_code != 1))
 		return;
 	process->is_fresh = false;
 	if (status.start_code == 1) /* the kernel does not tell us */
 		status.start_code = status.start_stack = 0;
 	if (status.start_code == process->start_code && status.start_stack == process->start_stack)
 		return;
-	process->is_stale = true;
-	process_register_or_retry(processes, process->tgid,
-				  output_now_ns(processes->options.output));
+	processes_remove(processes, process); /* it is something else now */
+	process_register_or_retry(processes, tgid, output_now_ns(processes->options.output));
 }
 
 /* ---- Side-band ---- */
