@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/vec.h"
-
 /* kallsyms has no sizes: the last function is taken to be a page at most. */
 enum { LAST_SYMBOL_BYTES = 4096 };
 
@@ -86,20 +84,13 @@ int kallsyms_parse(char *text, struct kallsyms *ret)
 
 		if (kallsyms_parse_line(line, &symbol) || !strchr("TtWw", symbol.type))
 			continue;
-		if (vec_grow((void **)&ret->items, &ret->capacity, ret->nr + 1, sizeof(symbol))) {
+		if (kallsyms_append(ret, symbol)) {
 			kallsyms_deinit(ret);
 			return -ENOMEM;
 		}
-		ret->items[ret->nr++] = symbol;
 	}
 	sort_and_keep_one_name_each(ret);
 	return 0;
-}
-
-void kallsyms_deinit(struct kallsyms *symbols)
-{
-	free(symbols->items);
-	*symbols = (struct kallsyms){0};
 }
 
 const struct kallsym *kallsyms_find(const struct kallsyms *symbols, uint64_t address, uint64_t *end)

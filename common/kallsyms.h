@@ -3,10 +3,10 @@
 #ifndef PYREC_COMMON_KALLSYMS_H
 #define PYREC_COMMON_KALLSYMS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "common/cleanup.h"
+#include "common/vec.h"
 
 struct kallsym {
 	uint64_t address;
@@ -16,12 +16,8 @@ struct kallsym {
 	uint8_t rank;	    /* of several names of one address the highest is shown */
 };
 
-/* One name for each address. A zeroed struct is an empty table. */
-struct kallsyms {
-	struct kallsym *items;
-	size_t nr;
-	size_t capacity;
-};
+/* By address, one name for each. */
+VEC_DEFINE(kallsyms, struct kallsym)
 
 /** One line, "ffffffff81000000 T _text" or "… t nf_hook\t[nf_tables]", which is cut up.
  *  Return: 0; -ENOENT: no such line, or the address is hidden (kptr_restrict). */
@@ -29,7 +25,6 @@ must_check int kallsyms_parse_line(char *line, struct kallsym *ret);
 
 /** Functions of a whole text, which is cut up and must outlive @ret. Return: 0 or -ENOMEM. */
 must_check int kallsyms_parse(char *text, struct kallsyms *ret);
-void kallsyms_deinit(struct kallsyms *symbols);
 
 /** The function around @address; it ends at *@end. Return: NULL: there is none. */
 const struct kallsym *kallsyms_find(const struct kallsyms *symbols, uint64_t address,

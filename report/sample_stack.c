@@ -343,6 +343,11 @@ static int builder_put_native(struct stack_builder *builder, const struct native
 	return builder_put(builder, place->location_plus_1 - 1, address);
 }
 
+static inline uint64_t python_key(const struct py_frame *frame)
+{
+	return (uint64_t)frame->code_id << 32 | (uint32_t)frame->value;
+}
+
 static int builder_new_python_site(struct stack_builder *builder, const struct py_frame *frame,
 				   struct python_site *ret)
 {
@@ -353,7 +358,7 @@ static int builder_new_python_site(struct stack_builder *builder, const struct p
 	if (error)
 		return error;
 	location = location_get(builder->locations, location_id);
-	*ret = (struct python_site){.key = (uint64_t)frame->code_id << 32 | (uint32_t)frame->value,
+	*ret = (struct python_site){.key = python_key(frame),
 				    .location_plus_1 = location_id + 1,
 				    .is_entry = location->is_entry,
 				    .is_hidden = location->is_entry || location->is_shim,
@@ -377,7 +382,7 @@ static inline int builder_put_python_run(struct stack_builder *builder,
 	struct stack_frame *out = first;
 
 	for (; frame < end; frame++) {
-		const uint64_t key = (uint64_t)frame->code_id << 32 | (uint32_t)frame->value;
+		const uint64_t key = python_key(frame);
 		struct python_site *site = builder_python_site(builder, key);
 
 		if (site->key != key || !site->location_plus_1) {
